@@ -1,0 +1,50 @@
+# Every target is described by its own `##` comment; `make` alone prints them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+DISTILL := $(BIN)/distill
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run-all test check format lock requirements sample clean
+
+help: ## show the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  \1\t\2/' | expand -t 18
+
+setup: $(READY) ## build .venv from pinned versions
+
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "distillery needs Python 3.11 or newer; name one with make PYTHON=...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $(READY)
+
+run-all: setup ## run the whole pipeline on the sample in data/_kb
+	$(DISTILL) run-all --known-paths data/known_paths.txt
+
+test: setup ## run the tests
+	$(BIN)/python -m pytest
+
+check: setup ## types, linter, formatter, and the lock of the models
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m tools.lock --check
+
+format: setup ## format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: setup ## write sql/versions.lock after a model changed and its version was raised
+	$(BIN)/python -m tools.lock
+
+requirements: setup ## pin all dependencies anew in requirements.lock
+	$(BIN)/pip-compile --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras --no-header --no-annotate \
+		--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --output-file requirements.lock requirements.in
+
+sample: setup ## write data/_kb anew from its seed
+	$(BIN)/python -m tools.sample --out data/_kb --seed 42 --known-paths data/known_paths.txt
+
+clean: ## remove everything that runs and tests made
+	rm -rf warehouse exports reports dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,21 @@
+"""warehouse/distillery.duckdb: views on the published tables that any DuckDB client opens."""
+
+from pathlib import Path
+
+from pipeline.engine import write_views
+from pipeline.snapshots import SNAPSHOTS, Snapshot
+from pipeline.warehouse import DeltaStore
+
+NAME = "distillery.duckdb"
+
+
+def write(store: DeltaStore, snapshot: Snapshot) -> Path:
+    """Writes the catalog of a snapshot; whoever opened the file before keeps the tables of before."""
+    views = {}
+    for name, table in store.tables.items():
+        version = None if name == SNAPSHOTS else snapshot.tables[name].delta_version
+        comments = {"": table.title, **{column.name: column.meaning for column in table.columns}}
+        views[name] = (table.schema, store.read(name, version).files, comments)
+    path = store.root / NAME
+    write_views(path, views)
+    return path

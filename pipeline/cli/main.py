@@ -1,0 +1,33 @@
+"""The group of commands, and what `distill --help` says."""
+
+import click
+
+from pipeline.cli.query import health, receipts, sql, tables
+from pipeline.cli.runs import RUN_COMMANDS
+from pipeline.version import product_version
+
+
+class Ordered(click.Group):
+    """Lists commands in the order in which a newcomer meets them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+@click.group(cls=Ordered, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(product_version(), "--version", "-V", prog_name="distill")
+def main() -> None:
+    """Refine what AI agents did into data that is safe to learn from.
+
+    \b
+    distill run-all                       land, score, gate and export; a second run does only what is new
+    distill sql "select * from scored.runs limit 5"
+    distill tables                        what there is to query
+    distill health                        is everything fine, and what to do next
+
+    Exit codes: 0 good, 1 a gate or a check failed, 2 wrong usage, 3 the warehouse or the input can't be read or is locked.
+    """
+
+
+for command in (*RUN_COMMANDS, sql, tables, receipts, health):
+    main.add_command(command)

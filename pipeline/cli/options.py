@@ -1,0 +1,118 @@
+"""Options that several commands share, each with its environment variable."""
+
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from pipeline.errors import DistillError
+from pipeline.settings import Gates, Settings
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class Command(click.Command):
+    """A command that ends with one clear line and the right exit code when something is wrong."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except DistillError as error:
+            click.echo(f"distill: {error}", err=True)
+            sys.exit(error.exit_code)
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            click.echo(f"distill: {where}{error.strerror or error}", err=True)
+            sys.exit(3)
+
+
+class Moment(click.ParamType):
+    """An ISO 8601 time; without an offset it is UTC."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is no ISO 8601 time such as 2026-04-27T03:33:53Z", param, ctx)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+
+
+def folder(name: str, default: str | None, text: str) -> Callable[[Function], Function]:
+    """Returns an option that names a folder, as --NAME or DISTILL_NAME."""
+    return click.option(
+        f"--{name}",
+        type=click.Path(path_type=Path, file_okay=False),
+        default=default,
+        envvar=f"DISTILL_{name.upper()}",
+        show_default=default is not None,
+        show_envvar=True,
+        help=text,
+    )
+
+
+def warehouse_option(function: Function) -> Function:
+    return folder("warehouse", "warehouse", "Folder of the Delta tables.")(function)
+
+
+def reports_option(function: Function) -> Function:
+    return folder("reports", "reports", "Folder of the reports of every run.")(function)
+
+
+def sql_option(function: Function) -> Function:
+    return folder("sql", None, "Folder with models of your own, laid out as sql/ is; they join ours, or replace them by name.")(
+        function
+    )
+
+
+def json_option(function: Function) -> Function:
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document, for machines.")(function)
+
+
+def as_of_option(function: Function) -> Function:
+    return click.option(
+        "--as-of", default=None, metavar="WHEN", help="A run id, latest, last-good, 'N runs ago', or a time. [default: latest]"
+    )(function)
+
+
+RUN_OPTIONS = (
+    folder("data", "data/_kb", "Folder of the streams: <stream>.jsonl[.gz|.zst], or folders of such files."),
+    folder("exports", "exports", "Folder that the corpora are written to."),
+    click.option("--include-review", is_flag=True, help="Let records that wait for a human into the RAG corpus."),
+    click.option("--include-partial", is_flag=True, help="Let partially accepted records into the SFT corpus."),
+    click.option(
+        "--known-paths",
+        type=click.Path(path_type=Path, dir_okay=False),
+        default=None,
+        envvar="DISTILL_KNOWN_PATHS",
+        show_envvar=True,
+        help="Paths that exist, one a line as `git ls-files` prints; records that cite others are quarantined.",
+    ),
+    click.option("--strict", is_flag=True, help="Fail where a line had to be skipped."),
+    click.option("--accept-rewrite", is_flag=True, help="Land files anew whose landed bytes changed, as a new generation."),
+    click.option("--recorded-at", type=Moment(), default=None, help="Landing time of new lines. [default: now]"),
+    click.option(
+        "--drift-threshold", type=click.FloatRange(min=0), default=20.0, show_default=True, help="Swing in percent that is worth a warning."
+    ),
+    click.option("--threads", type=click.IntRange(min=1), default=None, help="Threads of DuckDB. [default: all cores]"),
+    click.option("--memory-limit", default="2GB", show_default=True, help="Memory of DuckDB before it spills to disk."),
+)
+
+
+def run_options(function: Function) -> Function:
+    """Adds everything that a run can be told."""
+    for option in reversed((*RUN_OPTIONS, warehouse_option, reports_option, sql_option, json_option)):
+        function = option(function)
+    return function
+
+
+def settings_from(options: dict[str, Any]) -> Settings:
+    """Returns the settings of a run from its options."""
+    gates = Gates(options.pop("include_review"), options.pop("include_partial"), options.pop("known_paths"))
+    return Settings(gates=gates, **options)

@@ -1,0 +1,110 @@
+"""The commands that read: sql, tables, receipts, health."""
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from pipeline.cli.options import Command, as_of_option, json_option, sql_option, warehouse_option
+from pipeline.cli.printing import FORMATS, print_table, write_table
+
+
+@click.command(cls=Command)
+@click.argument("query")
+@as_of_option
+@click.option("--format", "kind", type=click.Choice(FORMATS), default="table", show_default=True, help="How to print the result.")
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to a file instead of the terminal.")
+@warehouse_option
+@sql_option
+def sql(query: str, as_of: str | None, kind: str, output: Path | None, warehouse: Path, sql: Path | None) -> None:
+    """Run one select over the published tables, as they are or as they were.
+
+    \b
+    distill sql "select source, count(*) from evidence.records group by source"
+    distill sql "select * from exports.quarantine" --as-of "1 runs ago" --format csv
+    """
+    from pipeline.reader import Warehouse
+
+    write_table(Warehouse(warehouse, sql=sql).sql(query, as_of), kind, output)
+
+
+@click.command(cls=Command)
+@as_of_option
+@warehouse_option
+@sql_option
+@json_option
+@click.option("--columns", is_flag=True, help="Show the columns and what they mean.")
+def tables(as_of: str | None, warehouse: Path, sql: Path | None, as_json: bool, columns: bool) -> None:
+    """List the tables: what they are, rows, version, and the models that made them."""
+    from pipeline.reader import Warehouse
+
+    found = Warehouse(warehouse, sql=sql).tables(as_of)
+    if as_json:
+        documents = [
+            {
+                "table": table.name,
+                "meaning": table.title,
+                "grain": table.grain,
+                "rows": table.rows,
+                "version": table.version,
+                "sha256": table.sha256,
+                "run_id": table.run_id,
+                "models": dict(part.split("=", 1) for part in table.models.split()),
+                "columns": [
+                    {"name": c.name, "type": c.type, "nullable": c.nullable, "meaning": c.meaning} for c in table.columns
+                ],
+            }
+            for table in found
+        ]
+        click.echo(json.dumps(documents, ensure_ascii=False))
+        return
+    if columns:
+        rows = [[t.name, c.name, c.type, c.meaning] for t in found for c in t.columns]
+        print_table(("table", "column", "type", "meaning"), rows)
+        return
+    print_table(("table", "rows", "version", "meaning"), [[t.name, t.rows, t.version, t.title] for t in found])
+    models = dict(part.split("=", 1) for t in found for part in t.models.split())
+    rows = [[name, *mark.split(":")] for name, mark in sorted(models.items())]
+    print_table(("model", "version", "fingerprint"), [[name, version, print_[:12]] for name, version, print_ in rows])
+
+
+@click.command(cls=Command)
+@click.option("--run-id", default="latest", show_default=True, metavar="ID", help="The run; also latest or 'N runs ago'.")
+@warehouse_option
+@json_option
+def receipts(run_id: str, warehouse: Path, as_json: bool) -> None:
+    """Show the receipts of a run: what every stage took in and gave out, by which SQL."""
+    from pipeline.reader import Warehouse
+
+    found = Warehouse(warehouse).receipts(run_id)
+    if as_json:
+        click.echo(json.dumps(found, ensure_ascii=False))
+        return
+    names = ("in", "out", "skipped", "deduped", "quarantined", "capped")
+    rows = [[r["stage"], r["status"], *(r["record_counts"][n] for n in names), (r["output_hash"] or "")[:12]] for r in found]
+    print_table(("stage", "status", *names, "output hash"), rows)
+    for receipt in found:
+        for kind in ("errors", "warnings"):
+            for text in receipt["validation"][kind]:
+                click.echo(f"{receipt['stage']}: {kind.removesuffix('s')}: {text}")
+
+
+@click.command(cls=Command)
+@warehouse_option
+@json_option
+def health(warehouse: Path, as_json: bool) -> None:
+    """Say on one screen whether everything is fine, what is newest, and what to type next."""
+    from pipeline.health import examine
+
+    found = examine(warehouse)
+    if as_json:
+        click.echo(json.dumps(found.as_json(), ensure_ascii=False))
+    else:
+        print_table(("", ""), [[name, value] for name, value in found.facts.items()])
+        for line in found.attention or ["nothing needs attention"]:
+            click.echo(line)
+        click.echo(f"next: {found.next_step}")
+    sys.exit(0 if not found.broken else 1)
+
+

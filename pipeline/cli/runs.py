@@ -1,0 +1,50 @@
+"""The commands that write: run-all and its stages."""
+
+import json
+import sys
+from typing import Any
+
+import click
+
+from pipeline.cli.options import Command, run_options, settings_from
+from pipeline.cli.terminal import Terminal
+
+_HELP = {
+    "run-all": """Land new lines, build evidence, score it, and export what passes every gate.
+
+    Only what changed is done; a run on unchanged input says so. Nothing is published unless every stage came through.
+    """,
+    "land": "Land new lines in raw.lines, as they are.",
+    "build-evidence": "Turn landed lines into evidence.records and evidence.skips.",
+    "score": "Give every record its category and reasons.",
+    "export-rag": "Export the retrieval corpus.",
+    "export-sft": "Export the fine-tuning corpus.",
+    "export-preference": "Export the preference pairs.",
+    "export-all": "Export all three corpora.",
+}
+
+
+def _command(name: str, text: str) -> click.Command:
+    @click.command(name, cls=Command, help=text)
+    @run_options
+    def run(as_json: bool, **options: Any) -> None:
+        from pipeline.runner import run_stages  # slow to load, and --help does not need it
+
+        settings = settings_from(options)
+        terminal = Terminal(quiet=as_json)
+        outcome = run_stages(settings, terminal, name)
+        if as_json:
+            document = {"summary": outcome.summary, "receipts": outcome.receipts, "drift": outcome.drift}
+            document["error"] = str(outcome.failure) if outcome.failure else None
+            click.echo(json.dumps(document, ensure_ascii=False))
+        else:
+            terminal.conclude(outcome, settings)
+        if outcome.failure is not None:
+            if as_json:
+                click.echo(f"distill: {outcome.failure}", err=True)
+            sys.exit(outcome.failure.exit_code)
+
+    return run
+
+
+RUN_COMMANDS = tuple(_command(name, text) for name, text in _HELP.items())

@@ -1,0 +1,64 @@
+"""What a person sees of a run: a line a stage, a bar while lines are landed. On no terminal, plain lines and no bar."""
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+from pipeline.receipts import Receipt, milliseconds
+from pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from pipeline.runner import Outcome
+
+COUNTS = ("in", "out", "skipped", "deduped", "quarantined", "capped")
+_STYLES = {"ran": "green", "unchanged": "dim", "failed": "bold red", "not_run": "yellow"}
+
+
+class Terminal:
+    """Reports the stages of a run as they end."""
+
+    def __init__(self, quiet: bool) -> None:
+        self.out = Console(highlight=False, soft_wrap=True, quiet=quiet)
+        self.err = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._progress = Progress(
+            SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"), TimeElapsedColumn(),
+            console=self.err, transient=True, disable=quiet or not self.err.is_terminal,
+        )
+        self._task: TaskID | None = None
+        self._bytes = 0
+
+    def stage(self, name: str) -> None:
+        self._progress.start()
+        self._bytes = 0
+        self._task = self._progress.add_task(name, total=None, note="")
+
+    def advance(self, amount: int) -> None:
+        self._bytes += amount
+        if self._task is not None:
+            self._progress.update(self._task, note=f"{self._bytes / 1e6:,.0f} MB landed")
+
+    def done(self, receipt: Receipt) -> None:
+        if self._task is not None:
+            self._progress.remove_task(self._task)
+        self._progress.stop()
+        counts = ", ".join(f"{receipt.record_counts[name]:,} {name}" for name in COUNTS if receipt.record_counts[name])
+        style = _STYLES[receipt.status]
+        seconds = milliseconds(receipt.started_at, receipt.ended_at or receipt.started_at) / 1000
+        self.out.print(f"{receipt.stage:<18} [{style}]{receipt.status:<9}[/] {seconds:>7.2f} s   {counts}")
+        for warning in receipt.warnings:
+            self.out.print(f"{'':<18} [yellow]warning[/] ", end="")
+            self.out.print(warning, markup=False)
+
+    def conclude(self, outcome: "Outcome", settings: Settings) -> None:
+        """Prints what came of the run."""
+        report = settings.reports / outcome.run_id / "summary.md"
+        if outcome.failure is not None:
+            self.err.print("[bold red]failed[/] ", end="")
+            self.err.print(f"{outcome.failure}", markup=False)
+            self.err.print(f"nothing was published; report: {report}", markup=False)
+            return
+        held = outcome.summary["datasets"]
+        corpora = ", ".join(f"{name} {rows:,}" for name, rows in held.items())
+        self.out.print(f"[bold green]passed[/]  {corpora}; {outcome.summary['total_quarantined']:,} in quarantine")
+        self.out.print(f"run {outcome.run_id}; report: {report}; files: {settings.exports}", markup=False)

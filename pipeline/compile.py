@@ -1,0 +1,136 @@
+"""From model files to the SQL that runs: a stream's file says what is its own, `_common.sql` says the rest."""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from sqlglot import exp
+
+from pipeline.errors import ModelError
+from pipeline.models import DIALECT, Library, Model, fingerprint_of
+
+_MACRO = re.compile(r"create macro (\w+)\(")
+OBJECTS = "evidence.objects"
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """SQL ready to run for one model.
+
+    sources:     the streams that it serves (empty for models that serve no stream)
+    inputs:      the tables that it reads
+    fingerprint: of everything that decides its result: version, own SQL, the common file, functions used
+    """
+
+    name: str
+    version: int
+    sql: str
+    sources: tuple[str, ...]
+    inputs: frozenset[str]
+    fingerprint: str
+
+
+def evidence_model(library: Library, stream: str) -> Compiled:
+    """Returns the SQL that turns the object lines of one stream into candidates for evidence."""
+    common, own = library["evidence/_common"], library[f"evidence/{stream}"]
+    if sources_of(own) != (stream,):
+        raise ModelError(f"{own.path}: must read `from {OBJECTS} where source = '{stream}'`, as its file name says")
+    merged = _merge(common, own, {})
+    fields = json.dumps(_field_schema(merged, own))
+    (table,) = [t for t in merged.find_all(exp.Table) if f"{t.db}.{t.name}" == OBJECTS]
+    columns = ("source", "source_file", "line_offset", "sig_hash", "recorded_at", "line")
+    parsed = exp.select(*columns, f"from_json(line, {_quoted(fields)}) as field", dialect=DIALECT).from_(OBJECTS)
+    table.replace(parsed.where(f"source = {_quoted(stream)}").subquery("objects"))
+    return _compiled(library, own, merged, (stream,), [own, *_shared(library, "evidence")])
+
+
+def scoring_model(library: Library, model: Model) -> Compiled:
+    """Returns the SQL that judges the records of the streams which one scoring file names."""
+    common = library["scored/_common"]
+    tables = [t for t in model.query.find_all(exp.Table) if f"{t.db}.{t.name}" == "evidence.records"]
+    if not tables or tables[0].alias != "records":
+        raise ModelError(f"{model.path}: must read `from evidence.records as records`")
+    version = exp.Literal.string(f"{model.stem}@{model.version}")
+    merged = _merge(common, model, {"scorer_version": exp.alias_(version, "scorer_version")})
+    return _compiled(library, model, merged, sources_of(model), [model, *_shared(library, "scored")])
+
+
+def plain_model(library: Library, name: str) -> Compiled:
+    """Returns a model that runs as it is written."""
+    model = library[name]
+    return Compiled(name, model.version, model.sql, (), model.inputs, effective_fingerprint(library, [model]))
+
+
+def sources_of(model: Model) -> tuple[str, ...]:
+    """Returns the streams in the `where source = ...` or `source in (...)` of a model's outermost select."""
+    where = model.query.args.get("where")
+    for node in where.find_all(exp.EQ, exp.In) if where else ():
+        if isinstance(node.this, exp.Column) and node.this.name == "source":
+            literals = [node.expression] if isinstance(node, exp.EQ) else node.expressions
+            return tuple(literal.name for literal in literals if isinstance(literal, exp.Literal))
+    raise ModelError(f"{model.path}: its last select needs `where source = '...'` to say which streams it serves")
+
+
+def effective_fingerprint(library: Library, parts: list[Model]) -> str:
+    """Returns the sha256 over versions and SQL of the parts and of every function that they use."""
+    macros = _macros(library.functions)
+    wanted = {w for part in parts for w in _words(part.sql) if w in macros}
+    used: set[str] = set()
+    while wanted:
+        used |= wanted
+        wanted = {w for name in wanted for w in _words(macros[name]) if w in macros} - used
+    lines = [f"{p.name}@{p.version} {p.fingerprint}" for p in parts]
+    lines += [fingerprint_of(macros[name]) for name in sorted(used)]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _merge(common: Model, own: Model, extra: dict[str, exp.Expression]) -> exp.Select:
+    mine = {p.alias_or_name: p for p in own.query.selects} | extra
+    columns = common.query.selects
+    unknown = sorted(mine.keys() - {c.alias_or_name for c in columns})
+    if unknown:
+        known = ", ".join(c.alias_or_name for c in columns)
+        raise ModelError(f"{own.path}: no such column: {', '.join(unknown)}; there are {known}")
+    merged = own.query.copy()
+    assert isinstance(merged, exp.Select)
+    merged.set("expressions", [mine.get(c.alias_or_name, c).copy() for c in columns])
+    return merged
+
+
+def _field_schema(query: exp.Query, own: Model) -> dict[str, Any]:
+    schema: dict[str, Any] = {}
+    paths = {tuple(part.name for part in column.parts[1:]) for column in query.find_all(exp.Column) if column.parts[0].name == "field"}
+    for path in sorted(paths):
+        node = schema
+        for name in path[:-1]:
+            node = node.setdefault(name, {})
+            if not isinstance(node, dict):
+                raise ModelError(f"{own.path}: field.{'.'.join(path)} is used both as a value and as an object")
+        node[path[-1]] = "JSON"
+    return schema
+
+
+def _compiled(library: Library, own: Model, query: exp.Query, sources: tuple[str, ...], parts: list[Model]) -> Compiled:
+    inputs = frozenset(f"{t.db}.{t.name}" for t in query.find_all(exp.Table) if t.db)
+    sql = query.sql(dialect=DIALECT, comments=False)
+    return Compiled(own.name, own.version, sql, sources, inputs, effective_fingerprint(library, parts))
+
+
+def _shared(library: Library, room: str) -> list[Model]:
+    return [model for name, model in sorted(library.models.items()) if model.room == room and model.is_shared]
+
+
+def _macros(functions: Model) -> dict[str, str]:
+    starts = [(m[1], m.start()) for m in _MACRO.finditer(functions.sql)]
+    ends = [start for _, start in starts[1:]] + [len(functions.sql)]
+    return {name: functions.sql[start:end] for (name, start), end in zip(starts, ends, strict=True)}
+
+
+def _words(sql: str) -> set[str]:
+    return set(re.findall(r"\w+", sql))
+
+
+def _quoted(text: str) -> str:
+    return exp.Literal.string(text).sql(dialect=DIALECT)

@@ -1,0 +1,95 @@
+"""What went into a stage and what came out of it, counted in the tables themselves."""
+
+from typing import Any
+
+from pipeline import evidence
+from pipeline.compile import Compiled
+from pipeline.engine import quoted
+from pipeline.exports import Export
+from pipeline.receipts import NO_COUNTS
+from pipeline.run import Run
+
+
+def collected(run: Run, models: dict[str, Compiled]) -> dict[str, Any]:
+    """Counts lines, records, skips and repeats, in all and per stream."""
+    evidence.bind_all(run, set(models))
+    per_source = "select source as key, count(*) as amount from {} group by source"
+    lines, records, skips = (
+        run.count_by(per_source.format(table)) for table in ("evidence.lines", "evidence.records", "evidence.skips")
+    )
+    everything = run.count_by(per_source.format("raw.lines"))
+    deduped: dict[str, int] = run.state["collect"]["deduped"]
+    streams = {
+        source: {
+            "lines": lines[source],
+            "records": records[source],
+            "skipped": skips[source],
+            "deduped": deduped.get(source, 0),
+        }
+        if source in models
+        else {"unmapped": everything[source]}
+        for source in sorted(everything)
+    }
+    blank = run.count_by("select 'blank' as key, cast(sum(blank_lines) as bigint) as amount from raw.files")["blank"]
+    return NO_COUNTS | {
+        "in": lines.total(),
+        "out": records.total(),
+        "skipped": skips.total(),
+        "deduped": sum(deduped.values()),
+        "unmapped": sum(held.get("unmapped", 0) for held in streams.values()),
+        "blank": blank or 0,
+        "by_reason": _sorted(run, "select reason as key, count(*) as amount from evidence.skips group by reason"),
+        "by_stream": streams,
+    }
+
+
+def landed(run: Run) -> dict[str, Any]:
+    """Counts the lines that are landed."""
+    run.bind_now("raw.lines")
+    by_source = _sorted(run, "select source as key, count(*) as amount from raw.lines group by source")
+    total = sum(by_source.values())
+    return NO_COUNTS | {"in": total, "out": total, "by_stream": {name: {"lines": held} for name, held in by_source.items()}}
+
+
+def scored(run: Run) -> dict[str, Any]:
+    """Counts scores by category, by reason and by stream."""
+    run.bind_now("evidence.records", "scored.runs")
+    by_category = _sorted(run, "select category as key, count(*) as amount from scored.runs group by category")
+    reasons = "select unnest(reasons) as key, 1 as amount from scored.runs"
+    by_stream: dict[str, dict[str, int]] = {}
+    for row in run.engine.rows(
+        "select source, category, count(*) as amount from scored.runs group by source, category order by source, category"
+    ):
+        by_stream.setdefault(row["source"], {})[row["category"]] = row["amount"]
+    return NO_COUNTS | {
+        "in": int(run.engine.value("select count(*) as n from evidence.records")),
+        "out": sum(by_category.values()),
+        "by_category": by_category,
+        "by_reason": _sorted(run, f"select key, count(*) as amount from ({reasons}) group by key"),
+        "by_stream": by_stream,
+    }
+
+
+def exported(run: Run, export: Export) -> dict[str, Any]:
+    """Counts what an export let out, stopped and capped."""
+    run.bind_now(export.table, "exports.quarantine", "scored.runs")
+    category = {"rag": "source_category", "sft": "quality_score", "preference": "reason"}[export.name]
+    stopped = f"select reason as key, count(*) as amount from exports.quarantine where export = {quoted(export.name)} group by reason"
+    by_category = _sorted(run, f"select {category} as key, count(*) as amount from {export.table} group by {category}")
+    by_reason = _sorted(run, stopped)
+    out, quarantined = sum(by_category.values()), sum(by_reason.values())
+    capped = 0
+    if run.engine.has_table(f"exports.{export.name}_pairs"):
+        capped = int(run.engine.value(f"select count_if(is_capped) as n from exports.{export.name}_pairs"))
+    return NO_COUNTS | {
+        "in": out + quarantined + capped,
+        "out": out,
+        "quarantined": quarantined,
+        "capped": capped,
+        "by_category": by_category,
+        "by_reason": by_reason,
+    }
+
+
+def _sorted(run: Run, sql: str) -> dict[str, int]:
+    return dict(sorted(run.count_by(sql).items()))

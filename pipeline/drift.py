@@ -1,0 +1,125 @@
+"""What changed against the run before, and whether the input or the SQL is the cause."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline.receipts import Receipt, validated
+from pipeline.run import Run
+from pipeline.snapshots import Content, StageState
+from pipeline.tables import key_text, row_digest
+
+Cause = str | None
+
+
+def metrics_of(receipts: Iterable[Receipt]) -> dict[str, int]:
+    """Returns every count of a run under one name each."""
+    found: dict[str, int] = {}
+    for receipt in receipts:
+        counts, stage = receipt.record_counts, receipt.stage
+        for name in ("in", "out", "skipped", "deduped", "quarantined", "capped"):
+            found[f"{stage}/{name}"] = counts[name]
+        found[f"{stage}/errors"] = len(receipt.errors)
+        found |= {f"{stage}/category/{name}": amount for name, amount in counts["by_category"].items()}
+        found |= {f"{stage}/reason/{name}": amount for name, amount in counts["by_reason"].items()}
+    return found
+
+
+def report(run: Run, receipts: list[Receipt], stages: dict[str, StageState], metrics: dict[str, int]) -> dict[str, Any]:
+    """Returns the DriftReport against the newest snapshot before this run."""
+    causes = _causes(run, receipts, stages)
+    before = run.before.state.get("metrics", {}) if run.before is not None else {}
+    rows = _metrics(run, before, metrics)
+    for row in rows:
+        moved = (row["before"] or 0) != (row["after"] or 0)
+        row["cause"] = causes.get(row["metric"].split("/")[0]) if moved and run.before is not None else None
+    violations = _violations(run, stages)
+    levels = {row["level"] for row in rows}
+    return validated(
+        "drift_report.v1",
+        {
+            "schema_version": 1,
+            "run_id": run.run_id,
+            "previous_run_id": run.before.run_id if run.before is not None else None,
+            "threshold_pct": run.settings.drift_threshold,
+            "level": "alert" if violations else "warn" if "warn" in levels else "ok",
+            "deterministic_violation": bool(violations),
+            "metrics": rows,
+            "tables": _tables(run, receipts, causes),
+        },
+    )
+
+
+def _metrics(run: Run, before: dict[str, int], after: dict[str, int]) -> list[dict[str, Any]]:
+    for name, held in (("before.metrics", before), ("after.metrics", after)):
+        columns = {"metric": pa.array(list(held), pa.string()), "amount": pa.array(list(held.values()), pa.float64())}
+        run.engine.bind_arrow(name, pa.table(columns))
+    options = {"drift_threshold": [run.settings.drift_threshold], "has_previous": [run.before is not None]}
+    run.engine.bind_arrow("run.drift_options", pa.table(options))
+    return run.engine.rows(run.library["drift/metrics"].sql)
+
+
+def _causes(run: Run, receipts: list[Receipt], stages: dict[str, StageState]) -> dict[str, Cause]:
+    """Returns per stage what changed at the root of it: the files and switches, the SQL, or both."""
+    found: dict[str, Cause] = {}
+    for receipt in receipts:
+        behind = [receipt.stage, *_behind(receipt.stage)]
+        was = run.before.stages if run.before is not None else {}
+        sql = any(name in was and name in stages and was[name].fingerprint != stages[name].fingerprint for name in behind)
+        given = any(name in was and name in stages and was[name].given_hash != stages[name].given_hash for name in behind)
+        found[receipt.stage] = "both" if sql and given else "sql" if sql else "input" if given else None
+    return found
+
+
+def _behind(stage: str) -> tuple[str, ...]:
+    return {"collect": (), "score": ("collect",)}.get(stage, ("collect", "score"))
+
+
+def _violations(run: Run, stages: dict[str, StageState]) -> list[str]:
+    was = run.before.stages if run.before is not None else {}
+    return [
+        name
+        for name, now in stages.items()
+        if name in was
+        and (was[name].input_hash, was[name].fingerprint) == (now.input_hash, now.fingerprint)
+        and was[name].output_hash != now.output_hash
+    ]
+
+
+def _tables(run: Run, receipts: list[Receipt], causes: dict[str, Cause]) -> list[dict[str, Any]]:
+    stage_of = {"raw.lines": "collect"}
+    for receipt in receipts:
+        stage_of |= {table["name"]: receipt.stage for table in receipt.outputs}
+    rows = []
+    for table, stage in sorted(stage_of.items()):
+        before = run.before.tables.get(table) if run.before is not None else None
+        now = run.content(table)
+        change = difference(run, table, before, now)
+        rows.append(
+            {
+                "table": table,
+                "version_before": before.delta_version if before is not None else None,
+                "version_after": now.delta_version,
+                **change,
+                "cause": causes.get(stage) if any(change.values()) and before is not None else None,
+            }
+        )
+    return rows
+
+
+def difference(run: Run, table: str, before: Content | None, now: Content) -> dict[str, int]:
+    """Returns the rows added, removed and changed. Files that both versions share are not read."""
+    if before is not None and before.sha256 == now.sha256:
+        return {"added": 0, "removed": 0, "changed": 0}
+    old = set(run.store.read(table, before.delta_version).files) if before is not None else set()
+    new = set(run.store.read(table, now.delta_version).files)
+    if not old - new:
+        return {"added": now.rows - (before.rows if before is not None else 0), "removed": 0, "changed": 0}
+    declared = run.store.tables[table]
+    for name, files in (("before", old - new), ("after", new - old)):
+        run.engine.bind(f"{name}.rows", sorted(files), declared.schema)
+        keyed = f"select {key_text(declared)} as key, {row_digest(declared)} as digest from {name}.rows"
+        run.engine.define(f"{name}.keyed", keyed)
+    (row,) = run.engine.rows(run.library["drift/rows"].sql)
+    return {name: int(row[name]) for name in ("added", "removed", "changed")}

@@ -1,0 +1,172 @@
+"""DuckDB: the one place where SQL runs. Tables of the warehouse are views on the Parquet files of one version."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from pipeline.errors import ModelError, UsageError, WarehouseError
+
+ROWS_PER_BATCH = 8192
+_READING = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN, duckdb.StatementType.RELATION)
+
+
+class Engine:
+    """A DuckDB connection in memory. Text columns sort by code point, times are UTC."""
+
+    def __init__(self, functions: str, *, threads: int | None = None, memory_limit: str = "2GB", spill: Path) -> None:
+        self.spill = spill
+        config: dict[str, Any] = {
+            "memory_limit": memory_limit,
+            "temp_directory": str(spill),
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        }
+        if threads is not None:
+            config["threads"] = threads
+        self._connection = duckdb.connect(config=config)
+        self._connection.execute("set TimeZone = 'UTC'")
+        for schema in ("raw", "evidence", "scored", "exports", "ops", "run", "files", "before", "after"):
+            self._connection.execute(f"create schema {schema}")
+        self._connection.execute(functions)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def bind(self, name: str, files: Sequence[str], schema: pa.Schema, where: str = "") -> None:
+        """Makes `name` a view on these Parquet files; without files, an empty one with the columns of `schema`."""
+        self.execute(f"create or replace view {name} as {_selection(schema, files, where)}")
+
+    def bind_arrow(self, name: str, table: pa.Table) -> None:
+        """Makes `name` a view on an Arrow table, which is kept alive with the connection."""
+        key = "arrow_" + name.replace(".", "_")
+        self._connection.register(key, table)
+        self.execute(f"create or replace view {name} as select * from {key}")
+
+    def define(self, name: str, sql: str) -> None:
+        """Makes `name` a view on a query."""
+        if self.has_table(name):
+            self.execute(f"drop table {name}")
+        self.execute(f"create or replace view {name} as {sql}")
+
+    def materialise(self, name: str, sql: str) -> None:
+        """Runs a query once and keeps its result, which may spill to disk, as the table `name`."""
+        self.execute(f"create or replace table {name} as {sql}")
+
+    def execute(self, sql: str) -> None:
+        with _explained(sql):
+            self._connection.execute(sql)
+
+    @contextmanager
+    def stream(self, sql: str) -> Iterator[pa.RecordBatchReader]:
+        """Yields the result of a query as batches. Only one stream may be open at a time."""
+        with _explained(sql):
+            yield self._connection.execute(sql).to_arrow_reader(ROWS_PER_BATCH)
+
+    def arrow(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
+        with _explained(sql):
+            return self._connection.execute(sql, parameters).to_arrow_table()
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        """Returns the result of a query as one dict a row."""
+        return self.arrow(sql, parameters).to_pylist()
+
+    def value(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
+        """Returns the first column of the first row."""
+        (row,) = self.rows(sql, parameters)
+        return next(iter(row.values()))
+
+    def refuse_all_but_select(self, query: str) -> None:
+        """Raises UsageError unless the text is one statement that only reads."""
+        try:
+            statements = self._connection.extract_statements(query)
+        except duckdb.Error as error:
+            raise UsageError(f"not valid SQL: {error}") from None
+        if len(statements) != 1 or statements[0].type not in _READING:
+            raise UsageError("the warehouse is read-only here: give one select (or explain, describe, show, summarize)")
+
+    def has_table(self, name: str) -> bool:
+        schema, table = name.split(".")
+        found = self._connection.execute(
+            "select count(*) from duckdb_tables() where schema_name = ? and table_name = ?", [schema, table]
+        ).fetchone()
+        return bool(found and found[0])
+
+
+@contextmanager
+def _explained(sql: str) -> Iterator[None]:
+    try:
+        yield
+    except duckdb.OutOfMemoryException as error:
+        raise WarehouseError(f"DuckDB ran out of memory: {error}; raise --memory-limit or free disk for spilling") from error
+    except duckdb.IOException as error:
+        raise WarehouseError(f"a file of the warehouse can't be read or written: {error}") from error
+    except duckdb.Error as error:
+        raise ModelError(f"DuckDB refused the SQL: {error}\n{sql[:2000]}") from error
+
+
+def table_schema(ddl: str, name: str) -> pa.Schema:
+    """Returns the Arrow schema of a `create table` statement."""
+    connection = duckdb.connect()
+    try:
+        connection.execute("set TimeZone = 'UTC'")
+        connection.execute(f"create schema {name.split('.')[0]}")
+        connection.execute(ddl)
+        schema: pa.Schema = connection.execute(f"select * from {name}").to_arrow_table().schema
+        rows = connection.execute(f"describe {name}").fetchall()
+    except duckdb.Error as error:
+        raise ModelError(f"the table {name} is not declared right: {error}") from error
+    finally:
+        connection.close()
+    required = {row[0] for row in rows if row[2] == "NO"}
+    return pa.schema([field.with_nullable(field.name not in required) for field in schema])
+
+
+def write_views(path: Path, views: Mapping[str, tuple[pa.Schema, Sequence[str], Mapping[str, str]]]) -> None:
+    """Writes a DuckDB file with one view per table: name -> (columns, Parquet files, comments by column; "" = the table's).
+
+    The file is replaced as a whole, so a reader has either the old views or the new ones.
+    """
+    draft = path.with_name(f".{path.name}.draft")
+    draft.unlink(missing_ok=True)
+    connection = duckdb.connect(str(draft))
+    try:
+        for name, (schema, files, comments) in views.items():
+            connection.execute(f"create schema if not exists {name.split('.')[0]}")
+            connection.execute(f"create view {name} as {_selection(schema, files)}")
+            for column, comment in comments.items():
+                kind, target = ("column", f'{name}."{column}"') if column else ("view", name)
+                connection.execute(f"comment on {kind} {target} is {quoted(comment)}")
+    finally:
+        connection.close()
+    draft.replace(path)
+
+
+def _selection(schema: pa.Schema, files: Sequence[str], where: str = "") -> str:
+    if files:
+        condition = f" where {where}" if where else ""
+        return f"select {_columns(schema)} from read_parquet([{', '.join(map(quoted, files))}]){condition}"
+    columns = ", ".join(f'cast(null as {_sql_type(f.type)}) as "{f.name}"' for f in schema)
+    return f"select {columns} where false"
+
+
+def _sql_type(kind: pa.DataType) -> str:
+    if pa.types.is_struct(kind):
+        return f"struct({', '.join(f'{chr(34)}{m.name}{chr(34)} {_sql_type(m.type)}' for m in kind)})"
+    if pa.types.is_list(kind):
+        return f"{_sql_type(kind.value_type)}[]"
+    names = {"string": "varchar", "int64": "bigint", "int32": "integer", "bool": "boolean", "double": "double", "binary": "blob"}
+    return "timestamptz" if pa.types.is_timestamp(kind) else names[str(kind)]
+
+
+def quoted(text: str) -> str:
+    """Returns a text as a SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _columns(schema: pa.Schema) -> str:
+    return ", ".join(f'"{name}"' for name in schema.names)
+

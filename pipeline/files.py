@@ -1,0 +1,110 @@
+"""Export tables to files: drafted beside the published ones, read again and checked, then moved into place."""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+import pyarrow as pa
+
+from pipeline.engine import quoted
+from pipeline.exports import Export
+from pipeline.run import Run
+from pipeline.snapshots import ExportFile
+from pipeline.sources import Stamps
+
+DRAFTS = ".drafts"
+
+
+def draft(run: Run, export: Export) -> ExportFile:
+    """Writes the rows of an export table, sorted by id, to a file beside the published one."""
+    target = draft_path(run.settings.exports, export.file)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    run.bind_now(export.table)
+    columns = ", ".join(_json_column(field) for field in run.store.tables[export.table].schema)
+    run.engine.execute(f"copy (select {columns} from {export.table} order by id) to {quoted(str(target))} (format json)")
+    _to_disk(target)
+    return ExportFile(export.file, target.stat().st_size, run.content(export.table).rows, file_sha256(target))
+
+
+def bind_draft(run: Run, export: Export) -> None:
+    """Makes `files.<export>` a view on the drafted file, as a reader outside would read it."""
+    columns = ", ".join(f"{quoted(f.name)}: {quoted(_json_type(f.type))}" for f in run.store.tables[export.table].schema)
+    path = draft_path(run.settings.exports, export.file)
+    with path.open("rb") as lines:
+        longest = max(map(len, lines), default=0)
+    size = max(longest + 1, 1024 * 1024)  # DuckDB reserves several times this much
+    reader = (
+        f"read_json({quoted(str(path))}, format = 'newline_delimited', columns = {{{columns}}}, maximum_object_size = {size})"
+    )
+    run.engine.define(f"files.{export.name}", f"select * from {reader}")
+
+
+def draft_path(exports: Path, file: str) -> Path:
+    return exports / DRAFTS / file
+
+
+def is_in_place(exports: Path, file: ExportFile, stamps: Stamps) -> bool:
+    """True where the published file is there with the bytes that were published."""
+    path = exports / file.path
+    if not path.is_file():
+        return False
+    if stamps.known(file.path, path, file.sha256) is None:
+        if file_sha256(path) != file.sha256:
+            return False
+        stamps.remember(file.path, path, file.sha256)
+    return True
+
+
+def put_in_place(exports: Path, files: Iterable[ExportFile]) -> None:
+    """Moves drafts over the published files. Done again after a kill, it finishes what was begun."""
+    for file in files:
+        source, target = draft_path(exports, file.path), exports / file.path
+        if source.is_file() and file_sha256(source) == file.sha256:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(source, target)
+    drop_drafts(exports)
+
+
+def drop_drafts(exports: Path) -> None:
+    shutil.rmtree(exports / DRAFTS, ignore_errors=True)
+
+
+def file_sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _to_disk(path: Path) -> None:
+    with path.open("rb") as stream:
+        os.fsync(stream.fileno())
+
+
+def _json_column(field: pa.Field) -> str:
+    name = f'"{field.name}"'
+    if pa.types.is_timestamp(field.type):
+        return f"{_json_time(name)} as {name}"
+    if pa.types.is_struct(field.type):
+        inner = (field.type.field(i) for i in range(field.type.num_fields))
+        return f"{{{', '.join(_json_member(name, member) for member in inner)}}} as {name}"
+    return name
+
+
+def _json_member(name: str, member: pa.Field) -> str:
+    value = f"{name}['{member.name}']"
+    return f"'{member.name}': {_json_time(value) if pa.types.is_timestamp(member.type) else value}"
+
+
+def _json_time(value: str) -> str:
+    return f"strftime({value}, '%Y-%m-%dT%H:%M:%S.%fZ')"
+
+
+def _json_type(kind: pa.DataType) -> str:
+    """The type that a column of the file is read back as; times stay text, as they stand there."""
+    if pa.types.is_struct(kind):
+        members = (kind.field(i) for i in range(kind.num_fields))
+        return f"STRUCT({', '.join(f'{m.name} {_json_type(m.type)}' for m in members)})"
+    if pa.types.is_list(kind):
+        return f"{_json_type(kind.value_type)}[]"
+    return "BIGINT" if pa.types.is_integer(kind) else "VARCHAR"

@@ -1,0 +1,196 @@
+"""A .sql file as a Model: its header, its inputs, its fingerprint. No model is known here by name."""
+
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from pipeline.errors import ModelError
+
+DIALECT = "duckdb"
+LOCK_FILE = "versions.lock"
+_HEADER = re.compile(r"^-- (grain|version|stage|key|digest): (.*)$")
+_NUMBERED = re.compile(r"^\d+_")
+
+
+@dataclass(frozen=True)
+class Model:
+    """One file of logic.
+
+    name:    room and file, such as `scored/audits`
+    title:   the sentence that says what it is
+    grain:   what one row of its result stands for
+    version: raised whenever the SQL changes
+    sql:     the file's text
+    """
+
+    name: str
+    title: str
+    grain: str
+    version: int
+    sql: str
+    path: Path
+    header: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def room(self) -> str:
+        return self.name.split("/")[0]
+
+    @property
+    def stem(self) -> str:
+        return self.name.split("/")[1]
+
+    @property
+    def is_shared(self) -> bool:
+        """True for files that serve a whole room (`_common.sql`), not a stream or a table of their own."""
+        return self.stem.startswith("_")
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """sha256 over the tokens of the SQL: comments and layout don't count."""
+        return fingerprint_of(self.sql)
+
+    @cached_property
+    def query(self) -> exp.Query:
+        """The parsed SQL. Raises ModelError where it is no single query."""
+        try:
+            parsed = sqlglot.parse_one(self.sql, dialect=DIALECT)
+        except SqlglotError as error:
+            raise ModelError(f"{self.path}: not valid SQL: {_first_line(error)}") from None
+        if not isinstance(parsed, exp.Query):
+            raise ModelError(f"{self.path}: a model must be one select")
+        return parsed
+
+    @cached_property
+    def inputs(self) -> frozenset[str]:
+        """The tables that the SQL reads, as `room.table`."""
+        return frozenset(f"{table.db}.{table.name}" for table in self.query.find_all(exp.Table) if table.db)
+
+    def head(self, key: str) -> str:
+        """Returns a line of the header by its key, or an empty text."""
+        return dict(self.header).get(key, "")
+
+
+def fingerprint_of(sql: str) -> str:
+    """Returns the sha256 over the tokens of `sql`."""
+    tokens = sqlglot.tokenize(sql, read=DIALECT)
+    return hashlib.sha256("\x1f".join(f"{t.token_type.name} {t.text}" for t in tokens).encode()).hexdigest()
+
+
+def read_header(text: str) -> tuple[str, dict[str, str]]:
+    """Returns the sentence that a .sql file begins with, and the `-- key: value` lines under it."""
+    title: list[str] = []
+    header: dict[str, str] = {}
+    for line in text.splitlines():
+        if not line.startswith("--"):
+            break
+        if matched := _HEADER.match(line):
+            header[matched[1]] = matched[2].strip()
+        else:
+            title.append(line.removeprefix("--").strip())
+    return " ".join(title), header
+
+
+def read_model(path: Path, folder: Path) -> Model:
+    """Reads one model file; its name comes from its place below `folder`."""
+    text = path.read_text(encoding="utf-8")
+    title, header = read_header(text)
+    below = path.parent.relative_to(folder)
+    room = _NUMBERED.sub("", below.as_posix()) if below.parts else "sql"
+    if not header.get("version", "").isdigit():
+        raise ModelError(f"{path}: the header needs a line `-- version: 1`")
+    return Model(
+        name=f"{room}/{path.stem}",
+        title=title,
+        grain=header.get("grain", ""),
+        version=int(header["version"]),
+        sql=text,
+        path=path,
+        header=tuple(header.items()),
+    )
+
+
+@dataclass(frozen=True)
+class Library:
+    """All models, ours and a team's own; of two with the same name the later folder's counts."""
+
+    folders: tuple[Path, ...]
+    models: dict[str, Model]
+
+    def room(self, room: str) -> list[Model]:
+        """Returns the models of one folder, without the shared ones, by name."""
+        return [m for name, m in sorted(self.models.items()) if m.room == room and not m.is_shared]
+
+    def __getitem__(self, name: str) -> Model:
+        try:
+            return self.models[name]
+        except KeyError:
+            raise ModelError(f"there is no model {name} below {', '.join(map(str, self.folders))}") from None
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.models
+
+    @cached_property
+    def functions(self) -> Model:
+        return self["sql/functions"]
+
+    def unlocked(self) -> list[str]:
+        """Returns a line for every model whose SQL changed without a new version, or that the lock lacks."""
+        locked: dict[str, tuple[int, str]] = {}
+        for folder in self.folders:
+            locked |= read_lock(folder / LOCK_FILE)
+        findings = []
+        for name, model in sorted(self.models.items()):
+            version, fingerprint = locked.get(name, (None, ""))
+            if version is None:
+                findings.append(f"{name}: not in {LOCK_FILE}; `make lock` adds it")
+            elif fingerprint != model.fingerprint and version == model.version:
+                findings.append(f"{name}: its SQL changed, but its version is still {version}; raise it, then `make lock`")
+            elif version != model.version:
+                findings.append(f"{name}: is version {model.version}, {LOCK_FILE} says {version}; run `make lock`")
+        return findings
+
+
+def load(folders: Iterable[Path]) -> Library:
+    """Reads all models below `folders` except the tables. Raises ModelError with the file that is wrong."""
+    found: dict[str, Model] = {}
+    kept = tuple(folders)
+    for folder in kept:
+        if not folder.is_dir():
+            raise ModelError(f"{folder}: no such folder of models; --sql names a folder laid out as sql/ is")
+        for path in sorted(folder.rglob("*.sql")):
+            if path.parent.name != "tables":
+                model = read_model(path, folder)
+                found[model.name] = model
+    return Library(kept, found)
+
+
+def read_lock(path: Path) -> dict[str, tuple[int, str]]:
+    """Returns {model: (version, fingerprint)} as locked; empty where there is no lock file."""
+    if not path.exists():
+        return {}
+    rows = (line.split() for line in path.read_text(encoding="utf-8").splitlines() if line and line[0] != "#")
+    return {name: (int(version), fingerprint) for name, version, fingerprint in rows}
+
+
+def write_lock(folder: Path) -> Path:
+    """Writes the lock of one folder. Raises ModelError where SQL changed but its version did not."""
+    library = load([folder])
+    stale = [line for line in library.unlocked() if "its SQL changed" in line]
+    if stale:
+        raise ModelError("\n".join(stale))
+    lines = ["# model version fingerprint; written by `make lock`"]
+    lines += [f"{name} {model.version} {model.fingerprint}" for name, model in sorted(library.models.items())]
+    path = folder / LOCK_FILE
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]

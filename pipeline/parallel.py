@@ -1,0 +1,35 @@
+"""Work on a stream of items with all cores, in order, with little in memory at a time."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from itertools import islice
+from multiprocessing import get_context
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+ITEMS_BEFORE_A_POOL = 4
+
+
+def ordered_map(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """Yields `work(item)` for every item, in order.
+
+    The first few run here; only a longer stream is worth the start of worker processes.
+    """
+    iterator = iter(items)
+    yield from map(work, islice(iterator, ITEMS_BEFORE_A_POOL))
+    following = next(iterator, None)
+    if following is None:
+        return
+    workers = max(1, os.cpu_count() or 1)
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        running: deque[Future[Result]] = deque([pool.submit(work, following)])
+        for item in iterator:
+            running.append(pool.submit(work, item))
+            if len(running) > workers + 1:
+                yield running.popleft().result()
+        while running:
+            yield running.popleft().result()

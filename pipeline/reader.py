@@ -1,0 +1,160 @@
+"""The warehouse for readers: SQL, Arrow and polars, at the newest published run or any earlier one."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from pipeline import models, snapshots
+from pipeline.engine import Engine
+from pipeline.errors import ModelError, UsageError, WarehouseError
+from pipeline.settings import Settings
+from pipeline.snapshots import SNAPSHOTS, Snapshot
+from pipeline.tables import Column, Table
+from pipeline.tables import load as load_tables
+from pipeline.warehouse import DeltaStore
+
+if TYPE_CHECKING:
+    import polars
+
+
+@dataclass(frozen=True)
+class TableInfo:
+    """A table as it was published: what it is, and how much of it there is."""
+
+    name: str
+    title: str
+    grain: str
+    version: int
+    rows: int
+    sha256: str | None
+    run_id: str
+    models: str
+    columns: tuple[Column, ...]
+
+
+class Warehouse:
+    """Reads a warehouse; never writes. `as_of` is a run id, `latest`, `last-good`, `N runs ago` or a time."""
+
+    def __init__(self, path: Path | str = "warehouse", *, sql: Path | str | None = None) -> None:
+        self.path = Path(path)
+        folders = Settings(sql=Path(sql) if sql is not None else None).sql_folders()
+        if not self.path.is_dir():
+            raise WarehouseError(f"{self.path}: there is no warehouse here; `distill run-all` makes one")
+        self._library = models.load(folders)
+        self._store = DeltaStore(self.path, load_tables(folders))
+
+    def snapshots(self) -> list[Snapshot]:
+        """Returns all published snapshots, oldest first."""
+        with self._engine() as engine:
+            return snapshots.read_all(self._store, engine)
+
+    def snapshot(self, as_of: str | None = None) -> Snapshot:
+        """Returns one snapshot, by default the newest."""
+        with self._engine() as engine:
+            return self._find(engine, as_of)
+
+    def sql(self, query: str, as_of: str | None = None) -> pa.Table:
+        """Returns the result of one select over the tables as they were published."""
+        with self._engine() as engine:
+            engine.refuse_all_but_select(query)
+            self._bind(engine, self._find(engine, as_of))
+            try:
+                return engine.arrow(query)
+            except ModelError as error:
+                raise UsageError(str(error)) from error
+
+    def arrow(self, table: str, version: int | None = None, as_of: str | None = None) -> pa.Table:
+        """Returns a table at a Delta version, or as a snapshot holds it."""
+        if table not in self._store.tables:
+            raise UsageError(f"there is no table {table}; there are {', '.join(sorted(self._store.tables))}")
+        with self._engine() as engine:
+            if version is None:
+                version = self._version(self._find(engine, as_of), table)
+            engine.bind(table, self._store.read(table, version).files, self._store.tables[table].schema)
+            return engine.arrow(f"select * from {table}")
+
+    def polars(self, table: str, version: int | None = None, as_of: str | None = None) -> "polars.DataFrame":
+        """Returns the same as a polars frame; needs the extra `distillery[polars]`."""
+        try:
+            import polars
+        except ImportError:
+            raise UsageError("polars is not installed; `pip install 'distillery[polars]'`, or use .arrow()") from None
+        frame = polars.from_arrow(self.arrow(table, version, as_of))
+        assert isinstance(frame, polars.DataFrame)
+        return frame
+
+    def tables(self, as_of: str | None = None) -> list[TableInfo]:
+        """Returns what every table is, its version, its rows, and the models that made it."""
+        with self._engine() as engine:
+            snapshot = self._find(engine, as_of)
+            self._bind(engine, snapshot)
+            return [self._info(engine, snapshot, table) for _, table in sorted(self._store.tables.items())]
+
+    def receipts(self, run_id: str) -> list[dict[str, Any]]:
+        """Returns the receipts of a run, also of one that was not published."""
+        with self._engine() as engine:
+            engine.bind("ops.receipts", self._store.read("ops.receipts").files, self._store.tables["ops.receipts"].schema)
+            if run_id == "latest" or "ago" in run_id:
+                run_id = self._find(engine, run_id).run_id
+            query = "select receipt from ops.receipts where run_id = ? order by started_at, ended_at"
+            found = [json.loads(row["receipt"]) for row in engine.rows(query, [run_id])]
+        if not found:
+            raise UsageError(f"there are no receipts of a run {run_id}; `distill sql \"select run_id from ops.runs\"` lists the runs")
+        return found
+
+    def last_run(self) -> dict[str, Any] | None:
+        """Returns the newest row of ops.runs, published or not."""
+        with self._engine() as engine:
+            engine.bind("ops.runs", self._store.read("ops.runs").files, self._store.tables["ops.runs"].schema)
+            rows = engine.rows("select run_id, overall_passed from ops.runs order by started_at desc limit 1")
+            return rows[0] if rows else None
+
+    def _info(self, engine: Engine, snapshot: Snapshot, table: Table) -> TableInfo:
+        version = self._version(snapshot, table.name)
+        version = version if version is not None else self._store.version(table.name)
+        content = snapshot.tables.get(table.name)
+        hashed = content is not None and not table.name.startswith("ops.")
+        said = self._store.said(table.name, version)
+        return TableInfo(
+            name=table.name,
+            title=table.title,
+            grain=table.grain,
+            version=version,
+            rows=content.rows if content is not None and hashed else int(engine.value(f"select count(*) as n from {table.name}")),
+            sha256=content.sha256 if content is not None and hashed else None,
+            run_id=said.get("run_id", ""),
+            models=said.get("models", ""),
+            columns=table.columns,
+        )
+
+    def _find(self, engine: Engine, as_of: str | None) -> Snapshot:
+        published = snapshots.read_all(self._store, engine)
+        if not published:
+            raise WarehouseError(f"{self.path}: nothing was published here yet; `distill run-all` does")
+        return snapshots.resolve(published, as_of or "latest")
+
+    def _bind(self, engine: Engine, snapshot: Snapshot) -> None:
+        for name, table in self._store.tables.items():
+            engine.bind(name, self._store.read(name, self._version(snapshot, name)).files, table.schema)
+
+    def _version(self, snapshot: Snapshot, table: str) -> int | None:
+        if table == SNAPSHOTS:
+            return None
+        if table not in snapshot.tables:
+            raise WarehouseError(f"run {snapshot.run_id} had no table {table} yet; name a later one with --as-of")
+        return snapshot.tables[table].delta_version
+
+    @contextmanager
+    def _engine(self) -> Iterator[Engine]:
+        with TemporaryDirectory(prefix="distill-") as spill:
+            engine = Engine(self._library.functions.sql, spill=Path(spill))
+            try:
+                yield engine
+            finally:
+                engine.close()

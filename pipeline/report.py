@@ -1,0 +1,61 @@
+"""summary.md: one run on one page."""
+
+from typing import Any
+
+
+def summary_page(summary: dict[str, Any], receipts: list[dict[str, Any]], drift: dict[str, Any] | None) -> str:
+    """Returns the page of a run: what came in, what came out, what was stopped, what changed."""
+    verdict = "passed" if summary["overall_passed"] else "FAILED"
+    lines = [f"# Run {summary['run_id']}: {verdict}", "", f"{summary['started_at']} to {summary['ended_at']}", ""]
+    lines += _funnel(summary)
+    lines += _table(("corpus", "rows"), [[name, rows] for name, rows in summary["datasets"].items()])
+    for receipt in receipts:
+        lines += _stage(receipt)
+    lines += _drift(drift)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _funnel(summary: dict[str, Any]) -> list[str]:
+    columns = ("in", "out", "skipped", "deduped", "quarantined", "capped")
+    rows = [
+        [stage["stage"], stage["status"], *(stage["record_counts"][column] for column in columns), f"{stage['duration_ms']} ms"]
+        for stage in summary["stages"]
+    ]
+    return _table(("stage", "status", *columns, "time"), rows)
+
+
+def _stage(receipt: dict[str, Any]) -> list[str]:
+    counts = receipt["record_counts"]
+    lines = [f"## {receipt['stage']}", ""]
+    for title, name in (("category", "by_category"), ("reason", "by_reason")):
+        if counts[name]:
+            lines += _table((title, "rows"), [[key, amount] for key, amount in counts[name].items()])
+    by_stream = counts.get("by_stream")
+    if by_stream:
+        columns = list(dict.fromkeys(name for held in by_stream.values() for name in held))
+        lines += _table(("stream", *columns), [[s, *(held.get(c, 0) for c in columns)] for s, held in by_stream.items()])
+    for kind in ("errors", "warnings"):
+        lines += [f"- {kind.removesuffix('s')}: {text}" for text in receipt["validation"][kind]]
+    return [*lines, ""] if lines[-1] else lines
+
+
+def _drift(drift: dict[str, Any] | None) -> list[str]:
+    if drift is None or drift["previous_run_id"] is None:
+        return []
+    lines = [f"## What changed since {drift['previous_run_id']}: {drift['level']}", ""]
+    columns = ("table", "added", "removed", "changed", "cause")
+    lines += _table(columns, [[row[column] or 0 if column != "cause" else row[column] or "" for column in columns] for row in drift["tables"]])
+    notable = [row for row in drift["metrics"] if row["level"] != "ok"]
+    if notable:
+        names = ("metric", "before", "after", "pct_change", "cause")
+        lines += _table(names, [[_shown(row[name]) for name in names] for row in notable])
+    return lines
+
+
+def _shown(value: Any) -> str:
+    return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _table(columns: tuple[str, ...], rows: list[list[Any]]) -> list[str]:
+    head = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    return [*head, *("| " + " | ".join(str(cell) for cell in row) + " |" for row in rows), ""]

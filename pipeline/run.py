@@ -1,0 +1,89 @@
+"""What all stages of one run share."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from pipeline.engine import Engine, quoted
+from pipeline.models import Library
+from pipeline.receipts import Receipt
+from pipeline.settings import Settings
+from pipeline.snapshots import Content, ExportFile, Snapshot, content_of, part_of
+from pipeline.sources import Stamps
+from pipeline.warehouse import DeltaStore, Version
+
+
+class Reporter(Protocol):
+    """Whoever watches a run."""
+
+    def stage(self, name: str) -> None: ...
+
+    def advance(self, amount: int) -> None: ...
+
+    def done(self, receipt: Receipt) -> None: ...
+
+
+@dataclass
+class Run:
+    """One run: where it works, since when, and what was published before it."""
+
+    settings: Settings
+    library: Library
+    store: DeltaStore
+    engine: Engine
+    run_id: str
+    started_at: datetime
+    recorded_at: datetime
+    before: Snapshot | None
+    reporter: Reporter
+    state: dict[str, Any] = field(default_factory=dict)
+    contents: dict[str, Content] = field(default_factory=dict)
+    files: dict[str, ExportFile] = field(default_factory=dict)
+    stamps: Stamps = field(default_factory=lambda: Stamps(Path()))
+
+    def table_before(self, table: str) -> Version | None:
+        """Returns a table as it was published last."""
+        content = self.before.tables.get(table) if self.before is not None else None
+        return self.store.read(table, content.delta_version) if content is not None else None
+
+    def bind(self, name: str, version: Version | None, where: str = "", files: tuple[str, ...] | None = None) -> None:
+        """Makes `name` a view on a table at a version, or on some of its files; on nothing where there is no version."""
+        table = version.table if version is not None else name
+        listed = files if files is not None else version.files if version is not None else ()
+        self.engine.bind(name, listed, self.store.tables[table].schema, where)
+
+    def bind_now(self, *tables: str) -> None:
+        for table in tables:
+            self.bind(table, self.store.read(table))
+
+    def content(self, table: str) -> Content:
+        """Returns what a table holds now; hashes only what changed since it was published last."""
+        version = self.store.version(table)
+        held = self.contents.get(table)
+        if held is None or held.delta_version != version:
+            base = held or (self.before.tables.get(table) if self.before is not None else None)
+            held = content_of(self.store, self.engine, self.store.tables[table], version, base)
+            self.contents[table] = held
+        return held
+
+    def part(self, table: str, export: str) -> Content:
+        """Returns what the rows of one export in a table hold."""
+        where = f"export = {quoted(export)}"
+        return part_of(self.store, self.engine, self.store.tables[table], self.store.version(table), where)
+
+    def metadata(self, models: Mapping[str, str]) -> dict[str, str]:
+        """Returns what a commit says of itself: the run, and the models with version and fingerprint."""
+        return {"run_id": self.run_id, "models": " ".join(f"{name}={mark}" for name, mark in sorted(models.items()))}
+
+    def count_by(self, sql: str) -> Counter[str]:
+        """Returns the counts of a query with the columns `key` and `amount`."""
+        return Counter({row["key"]: int(row["amount"]) for row in self.engine.rows(sql)})
+
+    def empty(self, name: str, table: str) -> None:
+        schema: pa.Schema = self.store.tables[table].schema
+        self.engine.bind_arrow(name, schema.empty_table())

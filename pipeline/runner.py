@@ -1,0 +1,297 @@
+"""A run from its lock to its snapshot: recover what a killed run left, do the stages, publish, or publish nothing."""
+
+import json
+import secrets
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline import catalog, drift, files, landing, models, receipts, snapshots, tables
+from pipeline.engine import Engine
+from pipeline.errors import DistillError, GateError
+from pipeline.receipts import Receipt, iso
+from pipeline.report import summary_page
+from pipeline.run import Reporter, Run
+from pipeline.settings import Settings
+from pipeline.snapshots import Content, Snapshot, StageState, combined_hash
+from pipeline.sources import Stamps, replace_file
+from pipeline.stages import COMMANDS, STAGES, Stage
+from pipeline.version import git_sha
+from pipeline.warehouse import DeltaStore, locked
+
+LANDING_TABLES = ("raw.lines", "raw.files")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run came to. `failure` is what stopped it, where something did."""
+
+    run_id: str
+    summary: dict[str, Any]
+    drift: dict[str, Any] | None
+    receipts: list[dict[str, Any]]
+    failure: DistillError | None
+
+
+def run_stages(settings: Settings, reporter: Reporter, command: str = "run-all") -> Outcome:
+    """Runs the stages of a command and publishes what they made. Raises LockedError while another run is at work."""
+    with locked(settings.warehouse), _opened(settings, reporter) as run:
+        _recover(run)
+        kept, failure = _execute(run, COMMANDS[command])
+        return _settle(run, kept, failure)
+
+
+@contextmanager
+def _opened(settings: Settings, reporter: Reporter) -> Iterator[Run]:
+    library = models.load(settings.sql_folders())
+    store = DeltaStore(settings.warehouse, tables.load(settings.sql_folders()))
+    store.create_missing()
+    spill = settings.warehouse / ".spill"
+    shutil.rmtree(spill, ignore_errors=True)
+    engine = Engine(library.functions.sql, threads=settings.threads, memory_limit=settings.memory_limit, spill=spill)
+    try:
+        now = datetime.now(UTC)
+        before = snapshots.latest(store, engine)
+        yield Run(
+            settings=settings,
+            library=library,
+            store=store,
+            engine=engine,
+            run_id=f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}",
+            started_at=now,
+            recorded_at=settings.recorded_at or now,
+            before=before,
+            reporter=reporter,
+            state=json.loads(json.dumps(before.state)) if before is not None else {},
+            files=dict(before.files) if before is not None else {},
+            stamps=Stamps(store.root / ".exports.json"),
+        )
+    finally:
+        engine.close()
+        shutil.rmtree(spill, ignore_errors=True)
+
+
+def _recover(run: Run) -> None:
+    """Takes back what an unpublished run wrote, except landed lines and receipts; finishes moving published files."""
+    landing.undo_torn_load(run.store)
+    for name in run.store.tables:
+        if name in LANDING_TABLES or name.startswith("ops."):
+            continue
+        published = run.before.tables.get(name) if run.before is not None else None
+        version = published.delta_version if published is not None else run.store.first_version(name)
+        if run.store.version(name) != version:
+            run.store.restore(name, version)
+    if run.before is not None:
+        files.put_in_place(run.settings.exports, run.before.files.values())
+    else:
+        files.drop_drafts(run.settings.exports)
+
+
+def _execute(run: Run, wanted: Sequence[Stage]) -> tuple[list[tuple[Receipt, StageState | None]], DistillError | None]:
+    kept: list[tuple[Receipt, StageState | None]] = []
+    failed: set[str] = set()
+    failure: DistillError | None = None
+    asked = {stage.name: stage for stage in wanted}
+    for name, stage in ((stage.name, asked.get(stage.name, stage)) for stage in STAGES):
+        receipt = Receipt(run.run_id, name, datetime.now(UTC), git_sha())
+        state = run.before.stages.get(name) if run.before is not None else None
+        blocked = bool(failed & set(stage.needs))
+        if name in asked and not blocked:
+            run.reporter.stage(name)
+            try:
+                state = _do(run, stage, receipt, state)
+            except DistillError as error:
+                receipt.status = "failed"
+                receipt.errors.append(str(error))
+                failure = failure or error
+        elif state is not None and not blocked:
+            _leave(run, stage, receipt, state)
+        if receipt.status == "failed" or blocked:
+            failed.add(name)
+        receipt.ended_at = datetime.now(UTC)
+        if name in asked:
+            run.reporter.done(receipt)
+        kept.append((receipt, state))
+    return kept, failure
+
+
+def _leave(run: Run, stage: Stage, receipt: Receipt, state: StageState) -> None:
+    """Fills the receipt of a stage that this run was not asked for: it stands as it was published."""
+    receipt.record_counts = run.state["counts"][stage.name]
+    receipt.input_hash, receipt.output_hash = state.input_hash, state.output_hash
+    receipt.outputs = [_table(run, name) for name in stage.outputs]
+
+
+def _do(run: Run, stage: Stage, receipt: Receipt, before: StageState | None) -> StageState | None:
+    given = combined_hash(stage.prepare(run, receipt))
+    compiled = stage.models(run)
+    fingerprint = combined_hash({model.name: model.fingerprint for model in compiled.values()})
+    receipt.models = [
+        {"name": model.name, "version": model.version, "fingerprint": model.fingerprint}
+        for _, model in sorted(compiled.items())
+    ]
+    receipt.inputs = [_table(run, name) for name in stage.inputs]
+    receipt.input_hash = combined_hash({"given": given, **{table["name"]: table["sha256"] for table in receipt.inputs}})
+    made_of = (receipt.input_hash, fingerprint)
+    if not stage.settles:
+        receipt.status = "ran"
+        receipt.record_counts = stage.count(run, compiled)
+        receipt.outputs = [_table(run, name) for name in stage.outputs]
+        return before
+    if before is not None and (before.input_hash, before.fingerprint) == made_of and stage.intact(run):
+        receipt.status = "unchanged"
+        receipt.record_counts = run.state["counts"][stage.name]
+    else:
+        stage.build(run, compiled)
+        receipt.status = "ran"
+        receipt.record_counts = stage.count(run, compiled)
+        run.state.setdefault("counts", {})[stage.name] = receipt.record_counts
+        _check(run, stage)
+    _warn(run, stage, receipt)
+    receipt.outputs = [_table(run, name) for name in stage.outputs]
+    receipt.output_hash = combined_hash({table["name"]: table["sha256"] for table in receipt.outputs})
+    return StageState(stage.name, given, receipt.input_hash, receipt.output_hash, fingerprint)
+
+
+def _warn(run: Run, stage: Stage, receipt: Receipt) -> None:
+    if stage.name != "collect":
+        return
+    receipt.warnings += [f"versions.lock: {finding}" for finding in run.library.unlocked()]
+    for name, held in receipt.record_counts["by_stream"].items():
+        if "unmapped" in held:
+            receipt.warnings.append(f"stream {name} has no model and stays in raw.lines; add sql/1_evidence/{name}.sql")
+    if skipped := receipt.record_counts["skipped"]:
+        finding = f"{skipped} lines were skipped; see `distill sql \"select * from evidence.skips\"`"
+        if run.settings.strict:
+            raise GateError(f"{finding}; --strict allows none")
+        receipt.warnings.append(finding)
+
+
+def _check(run: Run, stage: Stage) -> None:
+    """Runs the checks of a stage: each selects the rows that break a rule."""
+    for model in run.library.room("checks"):
+        if model.head("stage") == stage.name:
+            broken = run.engine.rows(f"select * from ({model.sql}) limit 5")
+            if broken:
+                shown = json.dumps(broken, default=str, ensure_ascii=False)
+                raise GateError(f"check {model.stem} of {stage.name} found rows that break it: {shown}; nothing was published")
+
+
+def _table(run: Run, name: str) -> dict[str, Any]:
+    table, _, part = name.partition("/")
+    content = run.content(table) if not part else run.part(table, part)
+    return {"name": table, "delta_version": content.delta_version, "rows": content.rows, "sha256": content.sha256}
+
+
+def _settle(run: Run, kept: list[tuple[Receipt, StageState | None]], failure: DistillError | None) -> Outcome:
+    """Writes receipts, summary and drift; publishes a snapshot where every stage came through."""
+    done = [receipt for receipt, _ in kept]
+    stages = {state.name: state for _, state in kept if state is not None}
+    report = None
+    run_hash = None
+    if failure is None:
+        metrics = drift.metrics_of(done)
+        report = drift.report(run, done, stages, metrics)
+        if report["deterministic_violation"]:
+            failure = GateError("the same input and the same SQL gave another result; see drift.json; nothing was published")
+        run.state["metrics"] = metrics
+        run_hash = _run_hash(run)
+    ended = datetime.now(UTC)
+    summary = receipts.summary(run.run_id, run.started_at, done, ended, run_hash)
+    documents = [receipt.as_json() for receipt in done]
+    _write(run, documents, summary, report, ended)
+    if failure is None:
+        _publish(run, stages, str(run_hash), ended)
+    else:
+        _recover(run)
+    return Outcome(run.run_id, summary, report, documents, failure)
+
+
+def _run_hash(run: Run) -> str:
+    derived = [name for name in run.store.tables if not name.startswith("ops.") and name != "raw.files"]
+    return combined_hash({name: run.content(name).sha256 for name in derived} | {f.path: f.sha256 for f in run.files.values()})
+
+
+def _write(
+    run: Run, documents: list[dict[str, Any]], summary: dict[str, Any], report: dict[str, Any] | None, ended: datetime
+) -> None:
+    folder = run.settings.reports / run.run_id
+    for document in documents:
+        receipts.write_report(folder, f"{document['stage']}.json", document)
+    receipts.write_report(folder, "summary.json", summary)
+    if report is not None:
+        receipts.write_report(folder, "drift.json", report)
+    page = summary_page(summary, documents, report)
+    replace_file(folder / "summary.md", page.encode())
+    store, mark = run.store, {"run_id": run.run_id}
+    store.append("ops.receipts", _rows(run, "ops.receipts", [_receipt_row(d) for d in documents]), mark)
+    row = {
+        "schema_version": 1,
+        "run_id": run.run_id,
+        "started_at": run.started_at,
+        "ended_at": ended,
+        "overall_passed": summary["overall_passed"],
+        **summary["datasets"],
+        "total_quarantined": summary["total_quarantined"],
+        "run_hash": summary["run_hash"],
+        "summary": json.dumps(summary, ensure_ascii=False),
+    }
+    store.append("ops.runs", _rows(run, "ops.runs", [row]), mark)
+    if report is not None:
+        moved = [{"run_id": run.run_id, "previous_run_id": report["previous_run_id"], **metric} for metric in report["metrics"]]
+        store.append("ops.drift", _rows(run, "ops.drift", moved), mark)
+
+
+def _receipt_row(document: dict[str, Any]) -> dict[str, Any]:
+    counts = document["record_counts"]
+    same = ("schema_version", "run_id", "stage", "status", "duration_ms", "git_sha", "input_hash", "output_hash")
+    return {
+        **{name: document[name] for name in same},
+        "started_at": datetime.fromisoformat(document["started_at"]),
+        "ended_at": datetime.fromisoformat(document["ended_at"]),
+        "rows_in": counts["in"],
+        "rows_out": counts["out"],
+        **{name: counts[name] for name in ("skipped", "deduped", "quarantined", "capped")},
+        "passed": document["validation"]["passed"],
+        "receipt": json.dumps(document, ensure_ascii=False),
+    }
+
+
+def _rows(run: Run, table: str, rows: list[dict[str, Any]]) -> pa.Table:
+    return pa.Table.from_pylist(rows, schema=run.store.tables[table].schema)
+
+
+def _publish(run: Run, stages: dict[str, StageState], run_hash: str, ended: datetime) -> None:
+    contents: dict[str, Content] = {}
+    for name in run.store.tables:
+        if name.startswith("ops."):
+            contents[name] = Content(run.store.version(name))
+        else:
+            contents[name] = run.content(name)
+    contents.pop(snapshots.SNAPSHOTS)
+    snapshot = Snapshot(
+        snapshot=run.before.snapshot + 1 if run.before is not None else 1,
+        run_id=run.run_id,
+        published_at=ended,
+        kind="run",
+        passed=True,
+        run_hash=run_hash,
+        tables=contents,
+        files=run.files,
+        stages=stages,
+        state=run.state,
+    )
+    snapshots.publish(run.store, snapshot)
+    files.put_in_place(run.settings.exports, run.files.values())
+    for file in run.files.values():
+        files.is_in_place(run.settings.exports, file, run.stamps)
+    run.stamps.write()
+    catalog.write(run.store, snapshot)
+
+
+__all__ = ["Outcome", "iso", "run_stages"]

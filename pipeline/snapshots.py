@@ -1,0 +1,202 @@
+"""Which versions of all tables belong together. A snapshot is the last commit of a run; readers see nothing newer."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline.engine import Engine
+from pipeline.errors import UsageError
+from pipeline.tables import Table, row_digest
+from pipeline.warehouse import DeltaStore
+
+SNAPSHOTS = "ops.snapshots"
+LANES = 4
+_MODULUS = 2**256
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a table holds at a version: its rows, and the sum of their sha256 (mod 2**256), whatever their order."""
+
+    delta_version: int
+    rows: int = 0
+    total: int = 0
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(f"{self.rows}:{self.total:064x}".encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class ExportFile:
+    """A published file: its path below the exports folder, and its bytes' sha256."""
+
+    path: str
+    bytes: int
+    rows: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class StageState:
+    """What a stage was made from, and what it made.
+
+    given_hash: of what came from outside alone: files and switches, not tables
+    input_hash: of that and of the tables that it reads
+    """
+
+    name: str
+    given_hash: str
+    input_hash: str
+    output_hash: str
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One published state of the warehouse. `state` is what the next run needs to go on from it."""
+
+    snapshot: int
+    run_id: str
+    published_at: datetime
+    kind: str
+    passed: bool
+    run_hash: str
+    tables: dict[str, Content]
+    files: dict[str, ExportFile]
+    stages: dict[str, StageState]
+    state: dict[str, Any] = field(default_factory=dict)
+
+
+def read_all(store: DeltaStore, engine: Engine) -> list[Snapshot]:
+    """Returns all snapshots, oldest first."""
+    if not store.exists(SNAPSHOTS):
+        return []
+    engine.bind(SNAPSHOTS, store.read(SNAPSHOTS).files, store.tables[SNAPSHOTS].schema)
+    return [_from_row(row) for row in engine.rows(f"select * from {SNAPSHOTS} order by snapshot")]
+
+
+def latest(store: DeltaStore, engine: Engine) -> Snapshot | None:
+    """Returns the newest snapshot, or None where nothing was published yet."""
+    if not store.exists(SNAPSHOTS):
+        return None
+    engine.bind(SNAPSHOTS, store.read(SNAPSHOTS).files, store.tables[SNAPSHOTS].schema)
+    rows = engine.rows(f"select * from {SNAPSHOTS} order by snapshot desc limit 1")
+    return _from_row(rows[0]) if rows else None
+
+
+def publish(store: DeltaStore, snapshot: Snapshot) -> None:
+    """Appends the snapshot: from this commit on, readers see its versions."""
+    totals = {name: f"{content.total:x}" for name, content in snapshot.tables.items()}
+    row = {
+        "snapshot": snapshot.snapshot,
+        "run_id": snapshot.run_id,
+        "published_at": snapshot.published_at,
+        "kind": snapshot.kind,
+        "passed": snapshot.passed,
+        "run_hash": snapshot.run_hash,
+        "tables": [
+            {"name": name, "delta_version": c.delta_version, "rows": c.rows, "sha256": c.sha256}
+            for name, c in sorted(snapshot.tables.items())
+        ],
+        "files": [asdict(file) for _, file in sorted(snapshot.files.items())],
+        "stages": [asdict(stage) for stage in snapshot.stages.values()],
+        "state": json.dumps(snapshot.state | {"totals": totals}, sort_keys=True),
+    }
+    table = pa.Table.from_pylist([row], schema=store.tables[SNAPSHOTS].schema)
+    store.append(SNAPSHOTS, table, {"run_id": snapshot.run_id, "snapshot": str(snapshot.snapshot)})
+
+
+def content_of(store: DeltaStore, engine: Engine, table: Table, version: int, before: Content | None) -> Content:
+    """Returns what a table holds at `version`. Only files that `before` did not have, or lost, are read."""
+    now = store.read(table.name, version)
+    if before is not None and before.delta_version == now.version:
+        return before
+    old_files = set(store.read(table.name, before.delta_version).files) if before is not None else set()
+    added = _sum(engine, table, sorted(set(now.files) - old_files))
+    removed = _sum(engine, table, sorted(old_files - set(now.files)))
+    rows, total = (before.rows, before.total) if before is not None else (0, 0)
+    return Content(now.version, rows + added[0] - removed[0], (total + added[1] - removed[1]) % _MODULUS)
+
+
+def part_of(store: DeltaStore, engine: Engine, table: Table, version: int, where: str) -> Content:
+    """Returns what the rows of a table that match `where` hold."""
+    rows, total = _sum(engine, table, list(store.read(table.name, version).files), where)
+    return Content(version, rows, total)
+
+
+def combined_hash(parts: Mapping[str, str]) -> str:
+    """Returns one hash over named hashes."""
+    return hashlib.sha256(json.dumps(dict(parts), sort_keys=True).encode()).hexdigest()
+
+
+def _sum(engine: Engine, table: Table, files: list[str], where: str = "") -> tuple[int, int]:
+    if not files:
+        return 0, 0
+    engine.bind("run.hashed", files, table.schema, where)
+    # A sha256 is too long for a number in SQL: its four quarters are summed apart.
+    lanes = ", ".join(
+        f"sum(cast('0x' || substr(digest, {16 * lane + 1}, 16) as ubigint)) as lane_{lane}" for lane in range(LANES)
+    )
+    (row,) = engine.rows(f"select count(*) as row_count, {lanes} from (select {row_digest(table)} as digest from run.hashed)")
+    total = sum(int(row[f"lane_{lane}"] or 0) << (64 * (LANES - 1 - lane)) for lane in range(LANES))
+    return int(row["row_count"]), total % _MODULUS
+
+
+def _from_row(row: dict[str, Any]) -> Snapshot:
+    state = json.loads(row["state"])
+    totals = state.pop("totals")
+    tables = {
+        t["name"]: Content(t["delta_version"], t["rows"], int(totals[t["name"]], 16)) for t in row["tables"]
+    }
+    return Snapshot(
+        snapshot=row["snapshot"],
+        run_id=row["run_id"],
+        published_at=row["published_at"],
+        kind=row["kind"],
+        passed=row["passed"],
+        run_hash=row["run_hash"],
+        tables=tables,
+        files={f["path"]: ExportFile(**f) for f in row["files"]},
+        stages={s["name"]: StageState(**s) for s in row["stages"]},
+        state=state,
+    )
+
+
+def resolve(published: Sequence[Snapshot], as_of: str) -> Snapshot:
+    """Returns the snapshot that a text names: a run id, `latest`, `last-good`, `N runs ago`, or a time.
+
+    A time means the newest snapshot published until then. Raises UsageError where nothing fits.
+    """
+    newest_first = sorted(published, key=lambda snapshot: snapshot.snapshot, reverse=True)
+    if as_of == "latest":
+        return newest_first[0]
+    if as_of == "last-good":
+        found = [snapshot for snapshot in newest_first if snapshot.passed]
+    elif matched := re.fullmatch(r"(\d+) runs? ago", as_of):
+        found = newest_first[int(matched[1]) :]
+    else:
+        found = [snapshot for snapshot in newest_first if snapshot.run_id == as_of]
+        if not found and (moment := _moment(as_of)) is not None:
+            found = [snapshot for snapshot in newest_first if snapshot.published_at <= moment]
+    if not found:
+        known = ", ".join(snapshot.run_id for snapshot in newest_first[:5])
+        raise UsageError(
+            f"{as_of!r} names no published run; give a run id, latest, last-good, 'N runs ago' or a time. "
+            f"The newest runs are {known}"
+        )
+    return found[0]
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

@@ -1,0 +1,159 @@
+"""The data directory: which streams there are, in which files, and their bytes."""
+
+import gzip
+import hashlib
+import io
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import zstandard
+
+from pipeline.errors import InputError
+
+SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst")
+HASH_BLOCK = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One file of a stream; `name` is its path below the data directory, with `/`."""
+
+    source: str
+    name: str
+    path: Path
+
+    def open(self) -> IO[bytes]:
+        """Opens the file for its decompressed bytes."""
+        try:
+            if self.name.endswith(".gz"):
+                return io.BufferedReader(gzip.open(self.path, "rb"), HASH_BLOCK)  # type: ignore[arg-type]
+            if self.name.endswith(".zst"):
+                reader = zstandard.ZstdDecompressor().stream_reader(
+                    self.path.open("rb"), read_across_frames=True, closefd=True
+                )
+                return io.BufferedReader(reader, HASH_BLOCK)  # type: ignore[arg-type]
+            return self.path.open("rb", buffering=0)
+        except OSError as error:
+            raise InputError(f"{self.path}: can't be read: {error.strerror}") from error
+
+
+def discover(data: Path) -> list[SourceFile]:
+    """Returns all stream files below `data`, by name. Raises InputError for a folder that is missing or leads elsewhere."""
+    if not data.is_dir():
+        raise InputError(f"{data}: no such data directory; name it with --data DIR or DISTILL_DATA")
+    root = data.resolve()
+    return sorted(_walk(data, root), key=lambda file: file.name)
+
+
+def _walk(data: Path, root: Path) -> Iterator[SourceFile]:
+    for folder, folders, names in os.walk(data, onerror=_fail):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in names:
+            path = Path(folder) / name
+            below = path.relative_to(data)
+            if name.startswith(".") or not name.endswith(SUFFIXES) or not path.is_file():
+                continue
+            if not path.resolve().is_relative_to(root):
+                raise InputError(f"{path}: is a link out of the data directory; copy the file, or link the whole directory")
+            source_file = below.as_posix()
+            try:
+                source_file.encode("utf-8")
+            except UnicodeEncodeError:
+                raise InputError(f"{path!r}: its name is no UTF-8; rename it") from None
+            yield SourceFile(_stream(below), source_file, path)
+
+
+def _stream(below: Path) -> str:
+    first = below.parts[0]
+    if len(below.parts) > 1:
+        return first
+    return next(first.removesuffix(suffix) for suffix in reversed(SUFFIXES) if first.endswith(suffix))
+
+
+def _fail(error: OSError) -> None:
+    raise InputError(f"{error.filename}: can't be read: {error.strerror}") from error
+
+
+class BlockHash:
+    """sha256 over the sha256 of each 8 MiB block: the same for the same bytes, however they arrive."""
+
+    def __init__(self) -> None:
+        self._done: list[bytes] = []
+        self._block = hashlib.sha256()
+        self._room = HASH_BLOCK
+
+    def update(self, data: bytes | memoryview) -> None:
+        view = memoryview(data)
+        while view:
+            part = view[: self._room]
+            self._block.update(part)
+            self._room -= len(part)
+            view = view[len(part) :]
+            if not self._room:
+                self._done.append(self._block.digest())
+                self._block, self._room = hashlib.sha256(), HASH_BLOCK
+
+    def hexdigest(self) -> str:
+        return hashlib.sha256(b"".join([*self._done, self._block.digest()])).hexdigest()
+
+
+class Stamps:
+    """What files looked like when they were last read to their end, so that an unchanged file is not read again.
+
+    A cache: without it files are read and compared by hash. `flag` is whatever the reader wants to know again.
+    """
+
+    # A file that changed this shortly before it was read could change again without its times showing it.
+    SETTLED_NS = 50_000_000
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._after: dict[str, Any] = {}
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            found = {}
+        self._before: dict[str, Any] = found if isinstance(found, dict) else {}
+
+    def known(self, name: str, path: Path, sha256: str) -> bool | None:
+        """Returns the flag of a file that did not change; None where it may have."""
+        seen = self._before.get(name)
+        if not isinstance(seen, list) or seen[:2] != [stamp(path), sha256]:
+            return None
+        self._after[name] = seen
+        return bool(seen[2])
+
+    def remember(self, name: str, path: Path, sha256: str, flag: bool = False, seen: list[int] | None = None) -> None:
+        """Keeps how a file looks, or looked before it was read (`seen`)."""
+        seen = seen or stamp(path)
+        if time.time_ns() - max(seen[1], seen[2]) > self.SETTLED_NS:
+            self._after[name] = [seen, sha256, flag]
+
+    def write(self) -> None:
+        if self._after != self._before:
+            replace_file(self._path, json.dumps(self._after).encode())
+
+
+def stamp(path: Path) -> list[int]:
+    """Returns what changes when a file does: size, times, inode."""
+    stat = path.stat()
+    return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Writes a file so that it has either its old content or the new one, whatever happens."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
+    try:
+        with draft.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)

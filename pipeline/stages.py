@@ -1,0 +1,120 @@
+"""The whole run as one readable sequence: what each stage reads, makes and counts."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pipeline import counts, evidence, exports, files, landing, scoring
+from pipeline.compile import Compiled
+from pipeline.exports import EXPORTS, Export
+from pipeline.receipts import Receipt
+from pipeline.run import Run
+
+Models = dict[str, Compiled]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of a run.
+
+    needs:   stages without which it makes no sense
+    prepare: what is done before anything is compared: landing, binding of switches; returns hashes of inputs beside tables
+    models:  the SQL that decides its result
+    build:   brings the outputs up to the inputs
+    intact:  whether what it made is still there
+    settles: False for a part of a stage, which leaves the stage itself to be done
+    count:   what went in and came out
+    """
+
+    name: str
+    needs: tuple[str, ...]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    prepare: Callable[[Run, Receipt], dict[str, str]]
+    models: Callable[[Run], Models]
+    build: Callable[[Run, Models], None]
+    count: Callable[[Run, Models], dict[str, Any]]
+    intact: Callable[[Run], bool] = lambda run: True
+    settles: bool = True
+
+
+def _land(run: Run, receipt: Receipt) -> dict[str, str]:
+    schema = run.store.tables["raw.lines"].schema
+    load = landing.Load(run.run_id, run.recorded_at, schema, run.settings.accept_rewrite)
+    landed = landing.land(run.settings.data, run.store, run.engine, load, run.reporter.advance)
+    receipt.warnings += [f"{name}: its last line is not complete yet and is read again next run" for name in landed.partial_tails]
+    receipt.warnings += [f"{name}: was rewritten; its new content counts from now on" for name in landed.rewritten]
+    return {"files": landing.ledger_hash(run.store, run.engine)}
+
+
+def _landed(run: Run, receipt: Receipt) -> dict[str, str]:
+    return {"files": landing.ledger_hash(run.store, run.engine)}
+
+
+def _nothing(run: Run, receipt: Receipt) -> dict[str, str]:
+    return {}
+
+
+def _export(export: Export) -> Stage:
+    def prepare(run: Run, receipt: Receipt) -> dict[str, str]:
+        if run.settings.gates.known_paths is None:
+            receipt.warnings.append("no list of known paths was given: the gate hallucinated_file_path is off")
+        return {"switches": exports.bind_switches(run)}
+
+    def build(run: Run, models: Models) -> None:
+        exports.build(run, export, models)
+        run.files[export.file] = files.draft(run, export)
+        files.bind_draft(run, export)
+
+    def intact(run: Run) -> bool:
+        file = run.files.get(export.file)
+        return file is not None and files.is_in_place(run.settings.exports, file, run.stamps)
+
+    return Stage(
+        f"export-{export.name}",
+        needs=("score",),
+        inputs=("evidence.records", "scored.runs"),
+        outputs=(export.table, f"exports.quarantine/{export.name}"),
+        prepare=prepare,
+        models=lambda run: exports.models_of(run, export),
+        build=build,
+        count=lambda run, models: counts.exported(run, export),
+        intact=intact,
+    )
+
+
+COLLECT = Stage(
+    "collect",
+    needs=(),
+    inputs=("raw.lines",),
+    outputs=("evidence.records", "evidence.skips"),
+    prepare=_land,
+    models=evidence.models_of,
+    build=evidence.build,
+    count=counts.collected,
+)
+SCORE = Stage(
+    "score",
+    needs=("collect",),
+    inputs=("evidence.records",),
+    outputs=("scored.runs",),
+    prepare=_nothing,
+    models=scoring.models_of,
+    build=scoring.build,
+    count=lambda run, models: counts.scored(run),
+)
+EXPORT_STAGES = tuple(_export(export) for export in EXPORTS)
+
+STAGES = (COLLECT, SCORE, *EXPORT_STAGES)
+
+# Commands that do less than the whole: which form of which stage they run.
+LAND = replace(COLLECT, outputs=("raw.lines",), count=lambda run, models: counts.landed(run), settles=False)
+EVIDENCE = replace(COLLECT, prepare=_landed)
+COMMANDS: dict[str, tuple[Stage, ...]] = {
+    "run-all": STAGES,
+    "land": (LAND,),
+    "build-evidence": (EVIDENCE,),
+    "score": (SCORE,),
+    **{stage.name: (stage,) for stage in EXPORT_STAGES},
+    "export-all": EXPORT_STAGES,
+}

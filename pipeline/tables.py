@@ -1,0 +1,92 @@
+"""The tables as `sql/tables/` declares them: columns, meaning, and the checks that Delta enforces."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import sqlglot
+from sqlglot import exp
+
+from pipeline.engine import table_schema
+from pipeline.models import DIALECT, read_header
+
+_COLUMN = re.compile(r'^    "?(\w+)"? (.+?)( not null)?,? -- (.*)$')
+CLOCK_COLUMNS = ("recorded_at", "load_id")
+
+
+@dataclass(frozen=True)
+class Column:
+    name: str
+    type: str
+    nullable: bool
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """One declared table.
+
+    name:    room and table, such as `scored.runs`
+    key:     columns that name a row
+    digest:  columns that settle the content of a row; empty for all of them
+    columns: in order, with their meaning
+    checks:  SQL conditions that Delta enforces on every row written
+    """
+
+    name: str
+    title: str
+    grain: str
+    key: tuple[str, ...]
+    digest: tuple[str, ...]
+    columns: tuple[Column, ...]
+    checks: dict[str, str]
+    schema: pa.Schema
+
+
+def load(folders: Iterable[Path]) -> dict[str, Table]:
+    """Reads the declarations below `tables/` of each folder."""
+    paths = [path for folder in folders for path in sorted((folder / "tables").glob("*.sql"))]
+    return {path.stem: read_table(path) for path in paths}
+
+
+def read_table(path: Path) -> Table:
+    """Reads one declaration."""
+    text = path.read_text(encoding="utf-8")
+    title, head = read_header(text)
+    columns = tuple(
+        Column(m[1], m[2], m[3] is None, m[4]) for line in text.splitlines() if (m := _COLUMN.match(line))
+    )
+    parsed = sqlglot.parse_one(text, dialect=DIALECT)
+    conditions = [node.this.sql(dialect=DIALECT) for node in parsed.find_all(exp.CheckColumnConstraint)]
+    return Table(
+        name=path.stem,
+        title=title,
+        grain=head.get("grain", ""),
+        key=tuple(filter(None, head.get("key", "").split(", "))),
+        digest=tuple(filter(None, head.get("digest", "").split(", "))),
+        columns=columns,
+        checks={f"check_{number}": condition for number, condition in enumerate(conditions, 1)},
+        schema=table_schema(text, path.stem),
+    )
+
+
+def key_text(table: Table) -> str:
+    """Returns the SQL of a text that names a row."""
+    return f"cast(to_json([{', '.join(f'cast({name} as varchar)' for name in table.key)}]) as varchar)"
+
+
+def row_digest(table: Table) -> str:
+    """Returns the SQL of a row's sha256 over everything but the clock: no landing time, no load."""
+    parts = []
+    for field in table.schema:
+        if field.name in CLOCK_COLUMNS or (table.digest and field.name not in table.digest):
+            continue
+        inner = [field.type.field(i).name for i in range(field.type.num_fields)] if pa.types.is_struct(field.type) else []
+        if any(name in CLOCK_COLUMNS for name in inner):
+            kept = ", ".join(f"""'{name}': "{field.name}"['{name}']""" for name in inner if name not in CLOCK_COLUMNS)
+            parts.append(f"'{field.name}': {{{kept}}}")
+        else:
+            parts.append(f"""'{field.name}': "{field.name}\"""")
+    return f"sha256(cast(to_json({{{', '.join(parts)}}}) as varchar))"

@@ -1,0 +1,157 @@
+"""Delta: the one place that reads and writes tables. Every read names a version; every write says what it was made from."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, WriterProperties, write_deltalake
+from deltalake.exceptions import DeltaError, TableNotFoundError
+from filelock import FileLock, Timeout
+
+from pipeline.errors import GateError, LockedError, WarehouseError
+from pipeline.tables import Table
+
+# delta-rs cleans up its log by age unless told otherwise; here every version must stay readable.
+CONFIGURATION = {"delta.logRetentionDuration": "interval 36500 days", "delta.enableExpiredLogCleanup": "false"}
+HOOKS = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
+WRITER = WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=16384)
+TARGET_FILE_BYTES = 256 * 1024 * 1024
+UNUSABLE = frozenset('%\\[]^|*?')
+
+
+@dataclass(frozen=True)
+class Version:
+    """One table at one version: its Parquet files, and what the commit said of itself."""
+
+    table: str
+    version: int
+    files: tuple[str, ...]
+
+
+class DeltaStore:
+    """The Delta tables below one folder, `<room>/<table>`."""
+
+    def __init__(self, root: Path, tables: Mapping[str, Table]) -> None:
+        self.root = root.absolute()
+        self.tables = tables
+        if bad := sorted(UNUSABLE & set(str(self.root))):
+            raise WarehouseError(f"{self.root}: Delta can't keep tables in a folder with {' '.join(bad)} in its path")
+
+    def path(self, table: str) -> Path:
+        room, name = table.split(".")
+        return self.root / room / name
+
+    def exists(self, table: str) -> bool:
+        return (self.path(table) / "_delta_log").is_dir()
+
+    def create_missing(self) -> None:
+        """Creates every declared table that is not there yet, with its checks."""
+        for name, table in self.tables.items():
+            path = str(self.path(name))
+            with _explained(name):
+                if not DeltaTable.is_deltatable(path):
+                    self.path(name).mkdir(parents=True, exist_ok=True)
+                    created = DeltaTable.create(
+                        path, schema=table.schema, mode="ignore", configuration=CONFIGURATION, description=table.title
+                    )
+                    if table.checks:
+                        created.alter.add_constraint(table.checks, post_commithook_properties=HOOKS)
+
+    def first_version(self, table: str) -> int:
+        """Returns the version of a table that was made and not written to yet."""
+        return 1 if self.tables[table].checks else 0
+
+    def version(self, table: str) -> int:
+        """Returns the newest committed version of a table."""
+        with _explained(table):
+            return int(DeltaTable(str(self.path(table)), without_files=True).version())
+
+    def read(self, table: str, version: int | None = None) -> Version:
+        """Returns the files of a table at a version, by default the newest."""
+        with _explained(table):
+            opened = DeltaTable(str(self.path(table)), version=version)
+            return Version(table, int(opened.version()), tuple(sorted(unquote(uri) for uri in opened.file_uris())))
+
+    def append(self, table: str, rows: pa.RecordBatchReader | pa.Table, metadata: Mapping[str, str]) -> int:
+        """Adds rows in one commit and returns the new version."""
+        return self._write(table, rows, metadata, "append", None)
+
+    def replace(
+        self, table: str, rows: pa.RecordBatchReader | pa.Table, metadata: Mapping[str, str], where: str | None = None
+    ) -> int:
+        """Puts rows in the place of all rows, or of those that match `where`, in one commit; returns the new version."""
+        return self._write(table, rows, metadata, "overwrite", where)
+
+    def restore(self, table: str, version: int) -> int:
+        """Brings a table back to an earlier version, as a new version."""
+        with _explained(table):
+            opened = DeltaTable(str(self.path(table)))
+            if opened.version() != version:
+                opened.restore(version)
+            return int(opened.version())
+
+    def said(self, table: str, version: int) -> dict[str, str]:
+        """Returns what the commit of a version said of itself: run id, models with version and fingerprint."""
+        for commit in self.history(table):
+            if commit["version"] == version:
+                return {name: str(commit[name]) for name in ("run_id", "models") if name in commit}
+        return {}
+
+    def history(self, table: str, limit: int | None = None) -> list[dict[str, Any]]:
+        """Returns the commits of a table, newest first, with the metadata that they carry."""
+        with _explained(table):
+            return DeltaTable(str(self.path(table)), without_files=True).history(limit)
+
+    def _write(
+        self, table: str, rows: pa.RecordBatchReader | pa.Table, metadata: Mapping[str, str], mode: Any, where: str | None
+    ) -> int:
+        with _explained(table):
+            opened = DeltaTable(str(self.path(table)))
+            write_deltalake(
+                opened,
+                rows,
+                mode=mode,
+                predicate=where,
+                target_file_size=TARGET_FILE_BYTES,
+                writer_properties=WRITER,
+                commit_properties=CommitProperties(custom_metadata=dict(metadata)),
+                post_commithook_properties=HOOKS,
+            )
+            return int(opened.version())
+
+
+@contextmanager
+def locked(root: Path) -> Iterator[None]:
+    """Holds the warehouse for one writer. Raises LockedError at once where another holds it."""
+    root.mkdir(parents=True, exist_ok=True)
+    path = root / ".lock"
+    lock = FileLock(path, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise LockedError(
+            f"{root} is locked by another distill command; wait for it to end. "
+            f"The lock ({path}) is let go when that process ends, however it ends: never delete it"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _explained(table: str) -> Iterator[None]:
+    try:
+        yield
+    except TableNotFoundError as error:
+        raise WarehouseError(f"there is no table {table} in this warehouse yet; `distill run-all` makes it") from error
+    except DeltaError as error:
+        if "validation check" in str(error):
+            raise GateError(f"a CHECK constraint of {table} refused rows; nothing was written: {error}") from error
+        raise WarehouseError(f"the table {table} can't be read or written: {error}") from error
+    except OSError as error:
+        raise WarehouseError(f"the table {table} can't be read or written: {error}") from error

@@ -1,0 +1,51 @@
+-- Settles time and task of every candidate, or the reason why it can't be evidence.
+-- grain: one row per candidate
+-- version: 1
+
+with candidates as (
+    select
+        *,
+        utc(time_field) as occurred_at,
+        coalesce(task_id, task_fallback, run_id) as settled_task_id
+    from evidence.candidates
+)
+
+select
+    cast(1 as integer) as schema_version,
+    source,
+    run_id,
+    settled_task_id as task_id,
+    occurred_at,
+    subject,
+    model_name,
+    model_provider,
+    instruction,
+    content,
+    cited_paths,
+    verdict,
+    severity,
+    attempts,
+    gap_signals,
+    events_ok,
+    grounded_fraction,
+    success_markers,
+    failure_markers,
+    latency_ms,
+    prompt_tokens,
+    completion_tokens,
+    cost_usd,
+    source_file,
+    line_offset,
+    sig_hash,
+    recorded_at,
+    case
+        when time_field is null then 'missing_timestamp'
+        when occurred_at is null then 'invalid_timestamp'
+        when settled_task_id is null then 'schema_violation'
+    end as skip_reason,
+    case
+        when time_field is null then 'the time field is absent or null'
+        when occurred_at is null then 'not a time: ' || substr(time_field, 1, 100)
+        when settled_task_id is null then 'no task_id, no fallback and no run_id'
+    end as skip_detail
+from candidates

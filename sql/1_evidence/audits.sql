@@ -1,0 +1,21 @@
+-- A finding of an audit phase: the evidence, its severity, and the resolution where there is one.
+-- grain: one row per object line of the stream
+-- version: 1
+
+select
+    field.ts as time_field,
+    case
+        when field.run_id is not null or json_exists(line, '$.run_id') then filled(text(field.run_id))
+        else coalesce(filled(label(field.finding_id)), source || ':' || substr(sig_hash, 1, 16))
+    end as run_id,
+    filled(text(field.topic)) as task_fallback,
+    text(field.topic) as subject,
+    'Audit phase ' || filled(label(field.phase)) || ': ' || filled(text(field.topic)) as instruction,
+    case
+        when is_blank(text(field.resolution)) then text(field.evidence)
+        else filled(text(field.evidence)) || chr(10) || chr(10) || 'Resolution: ' || text(field.resolution)
+    end as content,
+    word(field.verdict) as verdict,
+    word(field.severity) as severity
+from evidence.objects
+where source = 'audits'

@@ -1,0 +1,9 @@
+-- A fact that was distilled from earlier records.
+-- grain: one row per object line of the stream
+-- version: 1
+
+select
+    field.created_at as time_field,
+    text(field.text) as content
+from evidence.objects
+where source = 'distilled_facts'

@@ -1,0 +1,10 @@
+-- What the observer handed to a larger model: the reason, and the analysis that came back.
+-- grain: one row per object line of the stream
+-- version: 1
+
+select
+    field.ts as time_field,
+    text(field.reason) as instruction,
+    text(field.analysis) as content
+from evidence.objects
+where source = 'observer_escalations'

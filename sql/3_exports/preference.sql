@@ -1,0 +1,40 @@
+-- Preference pairs: for one task, what was accepted beside what was not.
+-- grain: one row per exported pair
+-- version: 1
+
+select
+    cast(1 as integer) as schema_version,
+    pairs.id,
+    chosen.instruction as prompt,
+    chosen.content as chosen,
+    rejected.content as rejected,
+    pairs.preference as reason,
+    chosen.run_id as chosen_run_id,
+    rejected.run_id as rejected_run_id,
+    chosen.task_id,
+    chosen.occurred_at as created_at,
+    {
+        'source_file': chosen.source_file,
+        'line_offset': chosen.line_offset,
+        'sig_hash': chosen.sig_hash,
+        'recorded_at': chosen.recorded_at
+    } as provenance,
+    {
+        'source_file': rejected.source_file,
+        'line_offset': rejected.line_offset,
+        'sig_hash': rejected.sig_hash,
+        'recorded_at': rejected.recorded_at
+    } as rejected_provenance
+from exports.preference_pairs as pairs
+inner join evidence.records as chosen
+    on
+        pairs.chosen_source = chosen.source
+        and pairs.chosen_sig_hash = chosen.sig_hash
+inner join evidence.records as rejected
+    on
+        pairs.rejected_source = rejected.source
+        and pairs.rejected_sig_hash = rejected.sig_hash
+where
+    pairs.reason is null
+    and not pairs.is_capped
+order by pairs.id

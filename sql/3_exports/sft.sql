@@ -1,0 +1,31 @@
+-- The fine-tuning corpus: instructions with responses that were accepted.
+-- grain: one row per exported record
+-- version: 1
+
+select
+    cast(1 as integer) as schema_version,
+    gates.id,
+    records.instruction,
+    '' as context,
+    records.content as response,
+    runs.category as quality_score,
+    records.run_id as source_run_id,
+    records.task_id,
+    records.occurred_at as created_at,
+    {
+        'source_file': records.source_file,
+        'line_offset': records.line_offset,
+        'sig_hash': records.sig_hash,
+        'recorded_at': records.recorded_at
+    } as provenance
+from exports.sft_gates as gates
+inner join scored.runs as runs
+    on
+        gates.source = runs.source
+        and gates.sig_hash = runs.sig_hash
+inner join evidence.records as records
+    on
+        gates.source = records.source
+        and gates.sig_hash = records.sig_hash
+where gates.reason is null
+order by gates.id

@@ -1,0 +1,26 @@
+-- Every row of the rag file comes from a scored record that this corpus may hold, under the switches of the run.
+-- grain: one row per violation
+-- version: 1
+-- stage: export-rag
+
+select
+    file.id,
+    file.source_category as claimed_category,
+    runs.category
+from files.rag as file
+cross join run.options as options
+left join scored.runs as runs
+    on
+        runs.sig_hash = file.provenance.sig_hash
+        and runs.source_file = file.provenance.source_file
+        and runs.line_offset = file.provenance.line_offset
+where
+    runs.category is null
+    or runs.category <> file.source_category
+    or is_blank(file.source_run_id)
+    or is_blank(file.task_id)
+    or file.created_at is null
+    or is_blank(file.content)
+    or runs.category = 'rejected'
+    or (runs.category = 'needs_human_review' and not options.include_review)
+    or file.id <> 'rag-' || substr(sha256(file.content), 1, 16)

@@ -1,0 +1,24 @@
+-- The sft file holds the rows of its table, each once, sorted by id.
+-- grain: one row per violation
+-- version: 1
+-- stage: export-sft
+
+with file_rows as (
+    select
+        id,
+        count(*) as copies
+    from files.sft
+    group by id
+)
+
+select
+    table_rows.id as id_in_table,
+    file_rows.id as id_in_file,
+    file_rows.copies
+from exports.sft as table_rows
+full outer join file_rows
+    on table_rows.id = file_rows.id
+where
+    table_rows.id is null
+    or file_rows.id is null
+    or file_rows.copies > 1

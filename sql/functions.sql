@@ -1,0 +1,104 @@
+-- The words the models are written in. `value` is a JSON value as text (a string still has its quotes);
+-- every function answers null, never an error, for a value of another type.
+-- version: 1
+
+-- The six characters that count as white space everywhere.
+create macro trimmed(t) as trim(t, ' ' || chr(9) || chr(10) || chr(11) || chr(12) || chr(13));
+
+-- Null, or nothing but white space.
+create macro is_blank(t) as coalesce(trimmed(t) = '', true);
+
+-- The text itself, or null where it is blank.
+create macro filled(t) as case when not is_blank(t) then t end;
+
+-- A JSON string as text.
+create macro text(value) as case when starts_with(value, '"') then value ->> '$' end;
+
+-- A JSON string as a lower-case word: verdicts, severities, actions.
+create macro word(value) as nullif(lower(trimmed(text(value))), '');
+
+create macro is_number(value) as coalesce(substr(value, 1, 1) in ('-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9'), false);
+
+-- A JSON number as double; beyond the range of a double: null.
+create macro number(value) as
+    case when is_number(value) and abs(try_cast(value as double)) < 1.7976931348623157e308 then try_cast(value as double) end;
+
+-- A JSON number without a fraction, within 64 bits.
+create macro whole(value) as
+    case
+        when not is_number(value) then null
+        when regexp_full_match(value, '-?[0-9]+') then try_cast(value as bigint)
+        when abs(try_cast(value as double)) < 9007199254740992 and try_cast(value as double) = floor(try_cast(value as double))
+            then try_cast(try_cast(value as double) as bigint)
+    end;
+
+-- A JSON boolean.
+create macro truth(value) as case value when 'true' then true when 'false' then false end;
+
+-- A name that may be written as text or as a whole number.
+create macro label(value) as case when starts_with(value, '"') then text(value) else cast(whole(value) as varchar) end;
+
+-- The JSON strings of a JSON list, in order; null where it is no list.
+create macro strings(value) as
+    case
+        when starts_with(value, '[') then
+            list_transform(
+                list_filter(from_json(value, '["JSON"]'), lambda item: starts_with(item, '"')),
+                lambda item: item ->> '$'
+            )
+    end;
+
+-- The same without the blank ones.
+create macro texts(value) as list_filter(strings(value), lambda item: not is_blank(item));
+
+-- A set of words: no blanks, no repeats, sorted.
+create macro markers(value) as list_sort(list_distinct(texts(value)));
+
+-- Microseconds since 1970 as a time, within the years 1 to 9999.
+create macro utc_from_epoch(microseconds) as
+    case
+        when microseconds between -62135596800000000 and 253402300799999999
+            then timestamptz '1970-01-01 00:00:00+00' + to_microseconds(cast(microseconds as bigint))
+    end;
+
+-- A number of seconds, or of milliseconds from 1e11 on.
+create macro utc_from_number(value) as
+    utc_from_epoch(
+        case
+            when abs(try_cast(value as double)) >= 1e17 then null
+            when try_cast(value as double) >= 1e11 then floor(try_cast(value as decimal(38, 9)) * 1000)
+            else floor(try_cast(value as decimal(38, 9)) * 1000000)
+        end
+    );
+
+-- The texts that count as a time: ISO 8601 (no offset = UTC), or YYYY-MM-DD_HH-MM-SS.
+create macro is_time(t) as regexp_full_match(
+    t,
+    '[0-9]{4}-[0-9]{2}-[0-9]{2}'
+    || '(_([01][0-9]|2[0-3])-[0-5][0-9]-[0-5][0-9]'
+    || '|[T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.,][0-9]{1,9})?)?([Zz]|[+-]([01][0-9]|2[0-3])(:?[0-5][0-9])?)?)?'
+);
+
+-- Such a text taken apart and put together as `YYYY-MM-DD hh:mm:ss.ffffff+hh:mm`; digits beyond the microsecond are cut off.
+create macro time_in_parts(t) as
+    substr(t, 1, 10) || ' '
+    || coalesce(nullif(replace(substr(t, 12, 5), '-', ':'), ''), '00:00')
+    || coalesce(nullif(replace(regexp_extract(t, '^.{16}([:-][0-9]{2})($|[.,Zz+-])', 1), '-', ':'), ''), ':00')
+    || coalesce('.' || nullif(regexp_extract(t, '[.,]([0-9]{1,6})', 1), ''), '')
+    || coalesce(nullif(regexp_replace(regexp_extract(t, '^.{10}[T ].{5}.*([+-].*)$', 1), '^(...):?(..)$', '\1:\2'), ''), '+00');
+
+create macro within_years(moment) as
+    case
+        when moment between timestamptz '0001-01-01 00:00:00+00' and timestamptz '9999-12-31 23:59:59.999999+00' then moment
+    end;
+
+-- A time field as a UTC time, or null where it can't be read as one.
+create macro utc(value) as
+    case
+        when starts_with(value, '"')
+            then case when is_time(text(value)) then within_years(try_cast(time_in_parts(text(value)) as timestamptz)) end
+        when is_number(value) then utc_from_number(value)
+    end;
+
+-- A category and why.
+create macro score(category, reasons) as {'category': category, 'reasons': reasons};

@@ -1,0 +1,19 @@
+-- The retrieval corpus, as in exports/rag/playbooks.jsonl.
+-- grain: one row per distinct content
+-- key: id
+
+create table exports.rag (
+    schema_version integer not null, -- 1
+    id varchar not null, -- rag- and 16 hex digits of the content's sha256
+    title varchar not null, -- the subject, else the task
+    content varchar not null, -- what was produced
+    tags varchar[] not null, -- the stream
+    source_category varchar not null, -- the category of the record
+    source_run_id varchar not null, -- the run of the agent
+    task_id varchar not null, -- what the agent worked on
+    created_at timestamptz not null, -- when it was produced
+    provenance struct(source_file varchar, line_offset bigint, sig_hash varchar, recorded_at timestamptz) not null, -- where it comes from
+    check (source_category in ('accepted', 'partially_accepted', 'needs_human_review')),
+    check (trim(content) <> ''),
+    check (provenance['sig_hash'] is not null and provenance['source_file'] is not null and provenance['line_offset'] is not null)
+);

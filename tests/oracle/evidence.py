@@ -1,0 +1,275 @@
+"""Contracts section 2: lines -> evidence records, skips and a count of duplicates.
+
+Choices where the page is silent (for single values and times see values.py):
+- Arrays are never null. `success_markers` is named by no stream, so it is always empty; `failure_markers` is
+  read from contract_analyses only.
+- `latency_ms`, `prompt_tokens`, `completion_tokens`, `cost_usd`, `model`, `provider` and `cited_paths` are
+  read from every stream, but for what the stream itself names (agent_checkpoints, code_reviews).
+- agent_checkpoints: a row's own `run_id` is not used; a blank checkpoint_id or session_id leaves run_id null.
+- `facts` keeps blank JSON strings too (the page says "the JSON strings"); nested arrays are not entered.
+- audits: blank evidence beside a resolution makes the content null, as every concatenation with a blank part.
+- Every line that cannot become evidence is a skip; only lines that can are compared for duplicates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .landing import Landed, Line, Row, is_blank
+from .values import (
+    bigint,
+    boolean,
+    double,
+    inner,
+    joined,
+    lowered,
+    number,
+    otherwise,
+    read_time,
+    strings,
+    text,
+    text_or_integer,
+    texts,
+)
+
+
+@dataclass(frozen=True)
+class Stream:
+    """The key of the time, the key that stands in for task_id, and the stream's own columns."""
+
+    time: str
+    task: str | None
+    columns: Callable[[Row], Row]
+
+
+def scrum_reviews(row: Row) -> Row:
+    """The columns that only this stream fills (so for all functions below)."""
+    verdict = None
+    if boolean(row, "accepted") is False:
+        verdict = "rejected"
+    elif number(row, "accepted_on_attempt") is not None:
+        verdict = "accepted"
+    file = text(row, "file")
+    return {
+        "subject": file,
+        "instruction": otherwise(text(row, "prompt"), joined("Review ", file)),
+        "content": text(row, "review"),
+        "attempts": bigint(row, "accepted_on_attempt"),
+        "verdict": verdict,
+    }
+
+
+def observer_reviews(row: Row) -> Row:
+    file = text(row, "file")
+    return {
+        "subject": file,
+        "instruction": otherwise(text(row, "prompt"), joined("Review ", file)),
+        "content": text(row, "notes"),
+        "verdict": lowered(row, "verdict"),
+    }
+
+
+def audits(row: Row) -> Row:
+    topic, evidence, resolution = text(row, "topic"), text(row, "evidence"), text(row, "resolution")
+    columns: Row = {
+        "subject": topic,
+        "instruction": joined("Audit phase ", text_or_integer(row, "phase"), ": ", topic),
+        "content": evidence,
+        "severity": lowered(row, "severity"),
+        "verdict": lowered(row, "verdict"),
+    }
+    if not is_blank(resolution):
+        columns["content"] = joined(evidence, "\n\nResolution: ", resolution)
+    finding_id = text_or_integer(row, "finding_id")
+    if "run_id" not in row and not is_blank(finding_id):
+        columns["run_id"] = finding_id
+    return columns
+
+
+def contract_analyses(row: Row) -> Row:
+    contract_id = text(row, "contract_id")
+    return {
+        "subject": contract_id,
+        "instruction": otherwise(text(row, "prompt"), joined("Analyze contract ", contract_id)),
+        "content": text(row, "analysis"),
+        "failure_markers": sorted(set(texts(row, "failure_markers"))),
+        "verdict": lowered(row, "observer_verdict"),
+    }
+
+
+def auto_apply(row: Row) -> Row:
+    file = text(row, "file")
+    return {
+        "subject": file,
+        "instruction": otherwise(text(row, "prompt"), joined("Apply a fix to ", file)),
+        "content": text(row, "patch"),
+        "verdict": lowered(row, "action"),
+    }
+
+
+def outcomes(row: Row) -> Row:
+    return {
+        "instruction": text(row, "task"),
+        "content": text(row, "summary"),
+        "events_ok": boolean(row, "all_events_ok"),
+        "gap_signals": bigint(row, "gap_signals"),
+    }
+
+
+def mode_experiments(row: Row) -> Row:
+    return {
+        "subject": text(row, "mode"),
+        "instruction": text(row, "prompt"),
+        "content": text(row, "text"),
+        "grounded_fraction": double(inner(row, "validation_results"), "grounded_fraction"),
+    }
+
+
+def audit_facts(row: Row) -> Row:
+    facts = strings(row, "facts")
+    return {"content": "\n".join(facts) if facts else None}
+
+
+def distilled(row: Row) -> Row:
+    return {"content": text(row, "text")}
+
+
+def observer_escalations(row: Row) -> Row:
+    return {"instruction": text(row, "reason"), "content": text(row, "analysis")}
+
+
+def agent_checkpoints(row: Row) -> Row:
+    return {
+        "run_id": joined(text(row, "checkpoint_id"), "/", text(row, "session_id")),
+        "subject": text(row, "branch"),
+        "instruction": text(row, "prompt"),
+        "content": text(row, "final_message"),
+        "verdict": lowered(row, "outcome"),
+        "cited_paths": texts(row, "files_touched"),
+    }
+
+
+def code_reviews(row: Row) -> Row:
+    pr = text(row, "pr")
+    return {
+        "subject": pr,
+        "instruction": joined("Review pull request: ", otherwise(text(row, "pr_title"), pr)),
+        "content": text(row, "comment"),
+        "verdict": lowered(row, "judgement"),
+        "severity": lowered(row, "severity"),
+        "model_name": text(row, "tool"),
+    }
+
+
+def optimization_runs(row: Row) -> Row:
+    evaluation = inner(row, "evaluation")
+    return {
+        "subject": text(row, "repo"),
+        "verdict": lowered(evaluation, "status"),
+        "events_ok": boolean(evaluation, "improvement"),
+    }
+
+
+STREAMS = {
+    "scrum_reviews": Stream("created_at", "file", scrum_reviews),
+    "observer_reviews": Stream("ts", "file", observer_reviews),
+    "audits": Stream("ts", "topic", audits),
+    "contract_analyses": Stream("created_at", "contract_id", contract_analyses),
+    "auto_apply": Stream("ts", "file", auto_apply),
+    "outcomes": Stream("created_at", None, outcomes),
+    "mode_experiments": Stream("created_at", None, mode_experiments),
+    "audit_facts": Stream("ts", None, audit_facts),
+    "distilled_facts": Stream("created_at", None, distilled),
+    "distilled_procedures": Stream("created_at", None, distilled),
+    "distilled_config_hints": Stream("created_at", None, distilled),
+    "observer_escalations": Stream("ts", None, observer_escalations),
+    "agent_checkpoints": Stream("created_at", "branch", agent_checkpoints),
+    "code_reviews": Stream("collected_at", "pr", code_reviews),
+    "optimization_runs": Stream("timestamp", "item_id", optimization_runs),
+}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Records and skips, each ordered by (source, source_file, line_offset)."""
+
+    records: list[Row]
+    skips: list[Row]
+    deduped: dict[str, int]
+
+
+def build_evidence(landed: Landed) -> Evidence:
+    """Turn every line of a mapped stream into a record, a skip or a duplicate."""
+    records: list[Row] = []
+    skips: list[Row] = []
+    deduped = {source: 0 for source in landed.blank_lines if source in STREAMS}
+    seen: set[tuple[str, str]] = set()
+    for line in landed.lines:
+        if line.source not in STREAMS:
+            continue
+        outcome = read_line(line)
+        if isinstance(outcome, str):
+            skip: Row = {"source": line.source, "source_file": line.source_file}
+            skips.append(skip | {"line_offset": line.line_offset, "reason": outcome})
+        elif (line.source, outcome["sig_hash"]) in seen:
+            deduped[line.source] += 1
+        else:
+            seen.add((line.source, outcome["sig_hash"]))
+            records.append(outcome)
+    return Evidence(records, skips, deduped)
+
+
+def read_line(line: Line) -> Row | str:
+    """The record of a line, or the reason why there is none."""
+    row = line.row
+    if row is None or line.sig_hash is None:
+        return line.status
+    stream = STREAMS[line.source]
+    if row.get(stream.time) is None:
+        return "missing_timestamp"
+    occurred_at = read_time(row[stream.time])
+    if occurred_at is None:
+        return "invalid_timestamp"
+    own_columns = stream.columns(row)
+    run_id = own_columns.pop("run_id") if "run_id" in own_columns else default_run_id(line, row)
+    task_id = otherwise(text(row, "task_id"), text(row, stream.task), run_id)
+    if is_blank(task_id):
+        return "schema_violation"
+    general: Row = {
+        "schema_version": 1,
+        "source": line.source,
+        "run_id": run_id,
+        "task_id": task_id,
+        "occurred_at": occurred_at,
+        "subject": None,
+        "model_name": text(row, "model"),
+        "model_provider": text(row, "provider"),
+        "instruction": None,
+        "content": None,
+        "cited_paths": texts(row, "cited_paths"),
+        "verdict": None,
+        "severity": None,
+        "attempts": None,
+        "gap_signals": None,
+        "events_ok": None,
+        "grounded_fraction": None,
+        "success_markers": [],
+        "failure_markers": [],
+        "latency_ms": bigint(row, "latency_ms"),
+        "prompt_tokens": bigint(row, "prompt_tokens"),
+        "completion_tokens": bigint(row, "completion_tokens"),
+        "cost_usd": double(row, "cost_usd"),
+        "source_file": line.source_file,
+        "line_offset": line.line_offset,
+        "sig_hash": line.sig_hash,
+    }
+    assert own_columns.keys() <= general.keys()
+    return general | own_columns
+
+
+def default_run_id(line: Line, row: Row) -> str | None:
+    """The row's own run_id if it has that key, else one made from its hash."""
+    if "run_id" in row:
+        return otherwise(text(row, "run_id"))
+    return f"{line.source}:{str(line.sig_hash)[:16]}"
