@@ -86,7 +86,7 @@ def effective_fingerprint(library: Library, parts: list[Model]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def _merge(common: Model, own: Model, extra: dict[str, exp.Expression]) -> exp.Select:
+def _merge(common: Model, own: Model, extra: dict[str, exp.Expr]) -> exp.Select:
     mine = {p.alias_or_name: p for p in own.query.selects} | extra
     columns = common.query.selects
     unknown = sorted(mine.keys() - {c.alias_or_name for c in columns})
@@ -101,7 +101,11 @@ def _merge(common: Model, own: Model, extra: dict[str, exp.Expression]) -> exp.S
 
 def _field_schema(query: exp.Query, own: Model) -> dict[str, Any]:
     schema: dict[str, Any] = {}
-    paths = {tuple(part.name for part in column.parts[1:]) for column in query.find_all(exp.Column) if column.parts[0].name == "field"}
+    paths = {
+        tuple(part.name for part in column.parts[1:])
+        for column in query.find_all(exp.Column)
+        if column.parts[0].name == "field"
+    }
     for path in sorted(paths):
         node = schema
         for name in path[:-1]:

@@ -74,7 +74,9 @@ def exported(run: Run, export: Export) -> dict[str, Any]:
     """Counts what an export let out, stopped and capped."""
     run.bind_now(export.table, "exports.quarantine", "scored.runs")
     category = {"rag": "source_category", "sft": "quality_score", "preference": "reason"}[export.name]
-    stopped = f"select reason as key, count(*) as amount from exports.quarantine where export = {quoted(export.name)} group by reason"
+    stopped = (
+        f"select reason as key, count(*) as amount from exports.quarantine where export = {quoted(export.name)} group by reason"
+    )
     by_category = _sorted(run, f"select {category} as key, count(*) as amount from {export.table} group by {category}")
     by_reason = _sorted(run, stopped)
     out, quarantined = sum(by_category.values()), sum(by_reason.values())

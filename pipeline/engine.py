@@ -72,7 +72,8 @@ class Engine:
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """Returns the result of a query as one dict a row."""
-        return self.arrow(sql, parameters).to_pylist()
+        rows: list[dict[str, Any]] = self.arrow(sql, parameters).to_pylist()
+        return rows
 
     def value(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
         """Returns the first column of the first row."""
@@ -158,7 +159,14 @@ def _sql_type(kind: pa.DataType) -> str:
         return f"struct({', '.join(f'{chr(34)}{m.name}{chr(34)} {_sql_type(m.type)}' for m in kind)})"
     if pa.types.is_list(kind):
         return f"{_sql_type(kind.value_type)}[]"
-    names = {"string": "varchar", "int64": "bigint", "int32": "integer", "bool": "boolean", "double": "double", "binary": "blob"}
+    names = {
+        "string": "varchar",
+        "int64": "bigint",
+        "int32": "integer",
+        "bool": "boolean",
+        "double": "double",
+        "binary": "blob",
+    }
     return "timestamptz" if pa.types.is_timestamp(kind) else names[str(kind)]
 
 
@@ -169,4 +177,3 @@ def quoted(text: str) -> str:
 
 def _columns(schema: pa.Schema) -> str:
     return ", ".join(f'"{name}"' for name in schema.names)
-

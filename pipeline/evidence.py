@@ -34,7 +34,7 @@ def build(run: Run, models: dict[str, Compiled]) -> None:
     """Brings evidence up to the lines that are landed."""
     before = dict(run.state.get("collect", {}))
     plan = _plan(run, models, before)
-    deduped = Counter(before.get("deduped", {}))
+    deduped: Counter[str] = Counter(before.get("deduped", {}))
     if plan.rebuild:
         for stream in plan.rebuild:
             deduped.pop(stream, None)
@@ -167,9 +167,7 @@ def _candidates(run: Run, models: dict[str, Compiled], records: pa.Schema, kept:
     return " union all ".join(parts)
 
 
-def _settled(
-    reader: pa.RecordBatchReader, schema: pa.Schema, refused: list[pa.RecordBatch]
-) -> Iterator[pa.RecordBatch]:
+def _settled(reader: pa.RecordBatchReader, schema: pa.Schema, refused: list[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Yields the rows that are evidence, and keeps the keys of those that are not."""
     for batch in reader:
         reason = batch.column("skip_reason")

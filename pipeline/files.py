@@ -63,7 +63,7 @@ def put_in_place(exports: Path, files: Iterable[ExportFile]) -> None:
         source, target = draft_path(exports, file.path), exports / file.path
         if source.is_file() and file_sha256(source) == file.sha256:
             target.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(source, target)
+            source.replace(target)
     drop_drafts(exports)
 
 

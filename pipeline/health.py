@@ -36,7 +36,9 @@ def examine(path: Path) -> Health:
     last = warehouse.last_run()
     if last is not None and not last["overall_passed"]:
         found.broken = True
-        found.attention.append(f"the last run, {last['run_id']}, failed and was not published: distill receipts --run-id {last['run_id']}")
+        found.attention.append(
+            f"the last run, {last['run_id']}, failed and was not published: distill receipts --run-id {last['run_id']}"
+        )
         found.next_step = f"distill receipts --run-id {last['run_id']}"
     for receipt in warehouse.receipts(newest.run_id):
         found.attention += [f"{receipt['stage']}: {text}" for text in receipt["validation"]["warnings"]]

@@ -83,9 +83,7 @@ class Chunk:
     load: Load
 
 
-def land(
-    data: Path, store: DeltaStore, engine: Engine, load: Load, progress: Callable[[int], None] = lambda _: None
-) -> Landed:
+def land(data: Path, store: DeltaStore, engine: Engine, load: Load, progress: Callable[[int], None] = lambda _: None) -> Landed:
     """Lands what was appended to the files below `data`.
 
     One commit to raw.lines, then one to raw.files, which makes the load count. `progress` hears of bytes.
@@ -255,9 +253,7 @@ def _chunks(
                 break
         state = states[file.name]
         hasher.update(data)
-        states[file.name] = replace(
-            state, bytes=state.bytes + len(data), lines=state.lines + lines, ends_with_newline=whole
-        )
+        states[file.name] = replace(state, bytes=state.bytes + len(data), lines=state.lines + lines, ends_with_newline=whole)
         yield Chunk(file.source, file.name, state.generation, state.lines, lines, len(data), data, load)
     states[file.name] = replace(states[file.name], content_sha256=hasher.hexdigest())
     stamps.remember(file.name, file.path, states[file.name].content_sha256, tail, seen)

@@ -105,7 +105,9 @@ class Warehouse:
             query = "select receipt from ops.receipts where run_id = ? order by started_at, ended_at"
             found = [json.loads(row["receipt"]) for row in engine.rows(query, [run_id])]
         if not found:
-            raise UsageError(f"there are no receipts of a run {run_id}; `distill sql \"select run_id from ops.runs\"` lists the runs")
+            raise UsageError(
+                f'there are no receipts of a run {run_id}; `distill sql "select run_id from ops.runs"` lists the runs'
+            )
         return found
 
     def last_run(self) -> dict[str, Any] | None:
@@ -126,7 +128,9 @@ class Warehouse:
             title=table.title,
             grain=table.grain,
             version=version,
-            rows=content.rows if content is not None and hashed else int(engine.value(f"select count(*) as n from {table.name}")),
+            rows=content.rows
+            if content is not None and hashed
+            else int(engine.value(f"select count(*) as n from {table.name}")),
             sha256=content.sha256 if content is not None and hashed else None,
             run_id=said.get("run_id", ""),
             models=said.get("models", ""),

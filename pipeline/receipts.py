@@ -61,7 +61,9 @@ class Receipt:
         )
 
 
-def summary(run_id: str, started_at: datetime, receipts: list[Receipt], ended_at: datetime, run_hash: str | None) -> dict[str, Any]:
+def summary(
+    run_id: str, started_at: datetime, receipts: list[Receipt], ended_at: datetime, run_hash: str | None
+) -> dict[str, Any]:
     """Returns the RunSummary of a run."""
     held = {r.stage: r.record_counts for r in receipts}
     exports = {name: held[f"export-{name}"] for name in ("rag", "sft", "preference")}

@@ -44,7 +44,10 @@ def _drift(drift: dict[str, Any] | None) -> list[str]:
         return []
     lines = [f"## What changed since {drift['previous_run_id']}: {drift['level']}", ""]
     columns = ("table", "added", "removed", "changed", "cause")
-    lines += _table(columns, [[row[column] or 0 if column != "cause" else row[column] or "" for column in columns] for row in drift["tables"]])
+    lines += _table(
+        columns,
+        [[row[column] or 0 if column != "cause" else row[column] or "" for column in columns] for row in drift["tables"]],
+    )
     notable = [row for row in drift["metrics"] if row["level"] != "ok"]
     if notable:
         names = ("metric", "before", "after", "pct_change", "cause")

@@ -166,7 +166,7 @@ def _warn(run: Run, stage: Stage, receipt: Receipt) -> None:
         if "unmapped" in held:
             receipt.warnings.append(f"stream {name} has no model and stays in raw.lines; add sql/1_evidence/{name}.sql")
     if skipped := receipt.record_counts["skipped"]:
-        finding = f"{skipped} lines were skipped; see `distill sql \"select * from evidence.skips\"`"
+        finding = f'{skipped} lines were skipped; see `distill sql "select * from evidence.skips"`'
         if run.settings.strict:
             raise GateError(f"{finding}; --strict allows none")
         receipt.warnings.append(finding)

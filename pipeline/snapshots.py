@@ -152,9 +152,7 @@ def _sum(engine: Engine, table: Table, files: list[str], where: str = "") -> tup
 def _from_row(row: dict[str, Any]) -> Snapshot:
     state = json.loads(row["state"])
     totals = state.pop("totals")
-    tables = {
-        t["name"]: Content(t["delta_version"], t["rows"], int(totals[t["name"]], 16)) for t in row["tables"]
-    }
+    tables = {t["name"]: Content(t["delta_version"], t["rows"], int(totals[t["name"]], 16)) for t in row["tables"]}
     return Snapshot(
         snapshot=row["snapshot"],
         run_id=row["run_id"],

@@ -31,12 +31,10 @@ class SourceFile:
         """Opens the file for its decompressed bytes."""
         try:
             if self.name.endswith(".gz"):
-                return io.BufferedReader(gzip.open(self.path, "rb"), HASH_BLOCK)  # type: ignore[arg-type]
+                return io.BufferedReader(gzip.open(self.path, "rb"), HASH_BLOCK)
             if self.name.endswith(".zst"):
-                reader = zstandard.ZstdDecompressor().stream_reader(
-                    self.path.open("rb"), read_across_frames=True, closefd=True
-                )
-                return io.BufferedReader(reader, HASH_BLOCK)  # type: ignore[arg-type]
+                reader = zstandard.ZstdDecompressor().stream_reader(self.path.open("rb"), read_across_frames=True, closefd=True)
+                return io.BufferedReader(reader, HASH_BLOCK)
             return self.path.open("rb", buffering=0)
         except OSError as error:
             raise InputError(f"{self.path}: can't be read: {error.strerror}") from error

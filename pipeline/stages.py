@@ -42,7 +42,9 @@ def _land(run: Run, receipt: Receipt) -> dict[str, str]:
     schema = run.store.tables["raw.lines"].schema
     load = landing.Load(run.run_id, run.recorded_at, schema, run.settings.accept_rewrite)
     landed = landing.land(run.settings.data, run.store, run.engine, load, run.reporter.advance)
-    receipt.warnings += [f"{name}: its last line is not complete yet and is read again next run" for name in landed.partial_tails]
+    receipt.warnings += [
+        f"{name}: its last line is not complete yet and is read again next run" for name in landed.partial_tails
+    ]
     receipt.warnings += [f"{name}: was rewritten; its new content counts from now on" for name in landed.rewritten]
     return {"files": landing.ledger_hash(run.store, run.engine)}
 

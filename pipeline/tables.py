@@ -55,9 +55,7 @@ def read_table(path: Path) -> Table:
     """Reads one declaration."""
     text = path.read_text(encoding="utf-8")
     title, head = read_header(text)
-    columns = tuple(
-        Column(m[1], m[2], m[3] is None, m[4]) for line in text.splitlines() if (m := _COLUMN.match(line))
-    )
+    columns = tuple(Column(m[1], m[2], m[3] is None, m[4]) for line in text.splitlines() if (m := _COLUMN.match(line)))
     parsed = sqlglot.parse_one(text, dialect=DIALECT)
     conditions = [node.this.sql(dialect=DIALECT) for node in parsed.find_all(exp.CheckColumnConstraint)]
     return Table(

@@ -20,7 +20,7 @@ CONFIGURATION = {"delta.logRetentionDuration": "interval 36500 days", "delta.ena
 HOOKS = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
 WRITER = WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=16384)
 TARGET_FILE_BYTES = 256 * 1024 * 1024
-UNUSABLE = frozenset('%\\[]^|*?')
+UNUSABLE = frozenset("%\\[]^|*?")
 
 
 @dataclass(frozen=True)

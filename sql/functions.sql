@@ -28,7 +28,7 @@ create macro whole(value) as
     case
         when not is_number(value) then null
         when regexp_full_match(value, '-?[0-9]+') then try_cast(value as bigint)
-        when abs(try_cast(value as double)) < 9007199254740992 and try_cast(value as double) = floor(try_cast(value as double))
+        when abs(try_cast(value as double)) < 9223372036854775807 and try_cast(value as double) = floor(try_cast(value as double))
             then try_cast(try_cast(value as double) as bigint)
     end;
 

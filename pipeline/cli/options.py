@@ -29,7 +29,7 @@ class Command(click.Command):
             sys.exit(3)
 
 
-class Moment(click.ParamType):
+class Moment(click.ParamType[datetime]):
     """An ISO 8601 time; without an offset it is UTC."""
 
     name = "time"
@@ -98,7 +98,11 @@ RUN_OPTIONS = (
     click.option("--accept-rewrite", is_flag=True, help="Land files anew whose landed bytes changed, as a new generation."),
     click.option("--recorded-at", type=Moment(), default=None, help="Landing time of new lines. [default: now]"),
     click.option(
-        "--drift-threshold", type=click.FloatRange(min=0), default=20.0, show_default=True, help="Swing in percent that is worth a warning."
+        "--drift-threshold",
+        type=click.FloatRange(min=0),
+        default=20.0,
+        show_default=True,
+        help="Swing in percent that is worth a warning.",
     ),
     click.option("--threads", type=click.IntRange(min=1), default=None, help="Threads of DuckDB. [default: all cores]"),
     click.option("--memory-limit", default="2GB", show_default=True, help="Memory of DuckDB before it spills to disk."),

@@ -13,7 +13,9 @@ from pipeline.cli.printing import FORMATS, print_table, write_table
 @click.command(cls=Command)
 @click.argument("query")
 @as_of_option
-@click.option("--format", "kind", type=click.Choice(FORMATS), default="table", show_default=True, help="How to print the result.")
+@click.option(
+    "--format", "kind", type=click.Choice(FORMATS), default="table", show_default=True, help="How to print the result."
+)
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to a file instead of the terminal.")
 @warehouse_option
 @sql_option
@@ -106,5 +108,3 @@ def health(warehouse: Path, as_json: bool) -> None:
             click.echo(line)
         click.echo(f"next: {found.next_step}")
     sys.exit(0 if not found.broken else 1)
-
-

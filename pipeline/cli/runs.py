@@ -34,7 +34,7 @@ def _command(name: str, text: str) -> click.Command:
         terminal = Terminal(quiet=as_json)
         outcome = run_stages(settings, terminal, name)
         if as_json:
-            document = {"summary": outcome.summary, "receipts": outcome.receipts, "drift": outcome.drift}
+            document: dict[str, Any] = {"summary": outcome.summary, "receipts": outcome.receipts, "drift": outcome.drift}
             document["error"] = str(outcome.failure) if outcome.failure else None
             click.echo(json.dumps(document, ensure_ascii=False))
         else:

@@ -22,8 +22,14 @@ class Terminal:
         self.out = Console(highlight=False, soft_wrap=True, quiet=quiet)
         self.err = Console(stderr=True, highlight=False, soft_wrap=True)
         self._progress = Progress(
-            SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"), TimeElapsedColumn(),
-            console=self.err, transient=True, disable=quiet or not self.err.is_terminal,
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[note]}"),
+            TimeElapsedColumn(),
+            console=self.err,
+            transient=True,
+            disable=quiet or not self.err.is_terminal,
         )
         self._task: TaskID | None = None
         self._bytes = 0

@@ -130,9 +130,7 @@ def export_rows(
     return by_id(exported.values()), stopped
 
 
-def export_preference(
-    records: list[Row], categories: Categories, options: Options
-) -> tuple[list[Row], list[Row], int]:
+def export_preference(records: list[Row], categories: Categories, options: Options) -> tuple[list[Row], list[Row], int]:
     """(exported pairs sorted by id, quarantine rows of records and of pairs, how many pairs were capped)."""
     tasks: dict[str, dict[str, list[Row]]] = defaultdict(lambda: {ACCEPTED: [], REJECTED: [], PARTIAL: []})
     for record in records:
@@ -207,11 +205,7 @@ def provenance_gates(record: Row, category: str) -> str | None:
         return "missing_provenance"
     if is_blank(record["run_id"]):
         return "missing_source_run_id"
-    if (
-        is_blank(record["task_id"])
-        or record["occurred_at"] is None
-        or category not in (ACCEPTED, PARTIAL, REJECTED, REVIEW)
-    ):
+    if is_blank(record["task_id"]) or record["occurred_at"] is None or category not in (ACCEPTED, PARTIAL, REJECTED, REVIEW):
         return "schema_violation"
     return None
 
@@ -226,11 +220,7 @@ def path_gate(record: Row, options: Options) -> str | None:
 def preference_row_gates(record: Row, category: str, options: Options) -> str | None:
     """The reason why a record of a task that takes part may not be paired."""
     empty = is_blank(record["content"]) or (category == ACCEPTED and is_blank(record["instruction"]))
-    return (
-        provenance_gates(record, category)
-        or ("empty_content" if empty else None)
-        or path_gate(record, options)
-    )
+    return provenance_gates(record, category) or ("empty_content" if empty else None) or path_gate(record, options)
 
 
 def pair_gates(chosen: Row, rejected: Row, pair_id: str, passed_ids: set[str]) -> str | None:

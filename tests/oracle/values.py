@@ -2,8 +2,8 @@
 
 Choices where the page is silent:
 - Text columns keep the row's text exactly, blank or not, but for lone surrogates: each becomes U+FFFD.
-- bigint: a number that is integral in value (3, 3.0, 3e0) and fits 64 signed bits, else null. The number is
-  taken as written, not as a double. double: the nearest finite double, else null.
+- bigint: a number that is integral in value (3, 3.0, 3e0) and fits 64 signed bits, else null. Numbers with a
+  fraction or an exponent are doubles, as in any JSON parser. double: the nearest finite double, else null.
 - `phase` and `finding_id` as integer: the same rule, written in decimal (3.0 -> "3").
 - Lists of texts keep their non-blank JSON strings in order; a value that is not an array is an empty list.
 - Lower case maps each character by itself to one character ("\\u0130" -> "i", and no final sigma).
@@ -63,9 +63,12 @@ def lowered(row: Row, key: str) -> str | None:
 
 
 def number(row: Row, key: str) -> int | Decimal | None:
-    """A JSON number exactly as written; true and false are no numbers."""
+    """A JSON number, with a fraction or an exponent as the nearest double; true and false are no numbers."""
     value = row.get(key)
-    return value if isinstance(value, int | Decimal) and not isinstance(value, bool) else None
+    if isinstance(value, Decimal):
+        nearest = float(value)
+        return Decimal(nearest) if math.isfinite(nearest) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def bigint(row: Row, key: str) -> int | None:
@@ -123,12 +126,14 @@ def read_time(value: object) -> datetime | None:
     Texts, not trimmed, ASCII digits only: `YYYY-MM-DD`; that, `T` or a space, `hh:mm` or `hh:mm:ss` or
     `hh:mm:ss` with `.` or `,` and 1-9 digits, then nothing (UTC), `Z`, `z`, `+hh`, `+hhmm` or `+hh:mm`
     (offsets below 24 hours); `YYYY-MM-DD_HH-MM-SS` (UTC). 24:00 and second 60 do not exist here.
-    Numbers, not negative: from 1e11 on milliseconds, below seconds. Years 1 to 9999 in UTC.
+    Numbers: from 1e11 on milliseconds, below seconds. Years 1 to 9999 in UTC.
     """
     try:
         if isinstance(value, str):
             return read_time_text(value)
-        if isinstance(value, int | Decimal) and not isinstance(value, bool):
+        if isinstance(value, Decimal):
+            return read_time_number(Decimal(repr(float(value))))
+        if isinstance(value, int) and not isinstance(value, bool):
             return read_time_number(Decimal(value))
     except (ValueError, OverflowError):
         pass
@@ -162,9 +167,7 @@ def utc_offset(notation: str) -> timedelta:
 
 def read_time_number(value: Decimal) -> datetime:
     """See `read_time`. Raises ValueError or OverflowError out of range."""
-    if value < 0 or value > Decimal("1e20"):
+    if not value.is_finite() or abs(value) > Decimal("1e17"):
         raise ValueError("out of range")
-    if value < Decimal("1e-9"):
-        return _EPOCH
     microseconds_each = 1_000 if value >= Decimal("1e11") else 1_000_000
     return _EPOCH + timedelta(microseconds=math.floor(Fraction(value) * microseconds_each))

@@ -19,17 +19,11 @@ def parse_size(text: str) -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tools.sample", description=__doc__)
-    parser.add_argument(
-        "--out", type=Path, default=Path("data/_kb"), help="folder of the streams (default: data/_kb)"
-    )
-    parser.add_argument(
-        "--seed", type=int, default=42, help="the same seed gives the same bytes (default: 42)"
-    )
+    parser.add_argument("--out", type=Path, default=Path("data/_kb"), help="folder of the streams (default: data/_kb)")
+    parser.add_argument("--seed", type=int, default=42, help="the same seed gives the same bytes (default: 42)")
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--bytes", type=parse_size, help="write a bench of about this size, e.g. 1GB")
-    size.add_argument(
-        "--append", type=float, metavar="SHARE", help="append this share of the present size, e.g. 0.01"
-    )
+    size.add_argument("--append", type=float, metavar="SHARE", help="append this share of the present size, e.g. 0.01")
     parser.add_argument("--known-paths", type=Path, metavar="FILE", help="also write the repository's paths")
     return parser.parse_args()
 

@@ -90,9 +90,7 @@ def _in_log_order(entries: list[Entry], stream: str, rng: Random) -> list[Entry]
     return log
 
 
-def _compile(
-    stream: str, entries: list[Entry], notation: Callable[[int], Callable[[int], str]]
-) -> CompiledStream:
+def _compile(stream: str, entries: list[Entry], notation: Callable[[int], Callable[[int], str]]) -> CompiledStream:
     lines = tuple(orjson.dumps(_with_time_hole(stream, entry)) + b"\n" for entry in entries)
     moments = tuple((entry.at_ms, notation(entry.at_ms)) if entry.timed else None for entry in entries)
     return CompiledStream(lines, moments)

@@ -76,10 +76,7 @@ def _later(at_ms: int, rng: Random, mean_minutes: float) -> int:
 
 def _contracts(rng: Random) -> list[Entry]:
     kinds = rng.sample(phrases("kind_of_contract"), k=2)
-    rows = [
-        verdicts.contract_analysis(kind, accepted, rng)
-        for kind, accepted in zip(kinds, (True, False), strict=True)
-    ]
+    rows = [verdicts.contract_analysis(kind, accepted, rng) for kind, accepted in zip(kinds, (True, False), strict=True)]
     return [Entry("contract_analyses", rng.randrange(SPAN_MS), row) for row in rows]
 
 
@@ -93,9 +90,7 @@ def _unjudged(tasks: list[Task], rng: Random) -> list[Entry]:
     for _ in range(_MODE_EXPERIMENTS):
         task = rng.choice(tasks)
         at_ms = _later(task.starts_ms, rng, 900)
-        entries.append(
-            Entry("mode_experiments", at_ms, knowledge.mode_experiment(task, at_ms, rng), task.file)
-        )
+        entries.append(Entry("mode_experiments", at_ms, knowledge.mode_experiment(task, at_ms, rng), task.file))
     pools = _parent_pools(tasks)
     for stream, count in knowledge.EXTRACTIONS.items():
         for _ in range(count):
@@ -134,9 +129,7 @@ def _make_traceable(entry: Entry, rng: Random) -> None:
     field = CONTENT_FIELD[entry.stream]
     value = entry.row[field]
     if isinstance(value, list):
-        entry.row[field] = [
-            _with_reference(item, entry, rng) if isinstance(item, str) else item for item in value
-        ]
+        entry.row[field] = [_with_reference(item, entry, rng) if isinstance(item, str) else item for item in value]
     elif isinstance(value, str):
         entry.row[field] = _with_reference(value, entry, rng)
 

@@ -124,9 +124,7 @@ def _bullets(opener: str, points: Points, closer: str) -> str:
 
 
 def _numbered(opener: str, points: Points, closer: str) -> str:
-    items = "\n".join(
-        f"{at}. **{title}** (line {line}). {text}" for at, (line, title, text) in enumerate(points, 1)
-    )
+    items = "\n".join(f"{at}. **{title}** (line {line}). {text}" for at, (line, title, text) in enumerate(points, 1))
     return f"{opener}\n\n{items}\n\n{closer}"
 
 

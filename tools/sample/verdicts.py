@@ -110,9 +110,7 @@ def auto_apply(task: Task, act: str, at_ms: int, rng: Random) -> Row:
     _open(row, task, rng)
     if rng.random() < 0.65:
         row["prompt"] = task.cases[0].pick("patch_ask", rng)
-    action = (
-        "committed" if act == "Pa" else rng.choice(phrases("patch_fail" if act == "Pr" else "patch_other"))
-    )
+    action = "committed" if act == "Pa" else rng.choice(phrases("patch_fail" if act == "Pr" else "patch_other"))
     row |= {"patch": text, "action": action}
     if act == "Pa" and rng.random() < 0.7:
         row["commit"] = f"{rng.getrandbits(160):040x}"
@@ -140,9 +138,7 @@ def contract_analysis(kind: str, accepted: bool, rng: Random) -> Row:
     ident = f"VC-{NUMBER_MARK}{rng.randint(100, 999)}-{kind.replace(' ', '-')}"
     row: Row = {"contract_id": ident, "run_id": f"contract-{hex_id(rng)}"}
     if rng.random() < 0.5:
-        row["prompt"] = (
-            f"List what is unusual in the {kind} agreement {ident}, clause by clause, with a recommendation."
-        )
+        row["prompt"] = f"List what is unusual in the {kind} agreement {ident}, clause by clause, with a recommendation."
     row |= {
         "analysis": f"{text}\n\nContract: {ident}",
         "observer_verdict": "accept" if accepted else "reject",
