@@ -18,6 +18,7 @@ def collected(run: Run, models: dict[str, Compiled]) -> dict[str, Any]:
         run.count_by(per_source.format(table)) for table in ("evidence.lines", "evidence.records", "evidence.skips")
     )
     everything = run.count_by(per_source.format("raw.lines"))
+    found = {row["source"] for row in run.engine.rows("select distinct source from raw.files")}
     deduped: dict[str, int] = run.state["collect"]["deduped"]
     streams = {
         source: {
@@ -28,7 +29,7 @@ def collected(run: Run, models: dict[str, Compiled]) -> dict[str, Any]:
         }
         if source in models
         else {"unmapped": everything[source]}
-        for source in sorted(everything)
+        for source in sorted(found)
     }
     blank = run.count_by("select 'blank' as key, cast(sum(blank_lines) as bigint) as amount from raw.files")["blank"]
     return NO_COUNTS | {

@@ -68,7 +68,7 @@ class DeltaStore:
     def version(self, table: str) -> int:
         """Returns the newest committed version of a table."""
         with _explained(table):
-            return int(DeltaTable(str(self.path(table)), without_files=True).version())
+            return int(DeltaTable(str(self.path(table))).version())
 
     def read(self, table: str, version: int | None = None) -> Version:
         """Returns the files of a table at a version, by default the newest."""
@@ -104,7 +104,7 @@ class DeltaStore:
     def history(self, table: str, limit: int | None = None) -> list[dict[str, Any]]:
         """Returns the commits of a table, newest first, with the metadata that they carry."""
         with _explained(table):
-            return DeltaTable(str(self.path(table)), without_files=True).history(limit)
+            return DeltaTable(str(self.path(table))).history(limit)
 
     def _write(
         self, table: str, rows: pa.RecordBatchReader | pa.Table, metadata: Mapping[str, str], mode: Any, where: str | None

@@ -1,0 +1,137 @@
+"""What the tests share: a workspace with real folders, real Delta tables and the real command."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.reader import Warehouse
+from pipeline.receipts import Receipt
+from pipeline.runner import Outcome, run_stages
+from pipeline.settings import Gates, Settings
+
+RECORDED_AT = datetime(2026, 5, 1, tzinfo=UTC)
+
+
+class Silent:
+    """Watches a run and says nothing."""
+
+    def stage(self, name: str) -> None: ...
+
+    def advance(self, amount: int) -> None: ...
+
+    def done(self, receipt: Receipt) -> None: ...
+
+
+@dataclass
+class Workspace:
+    """A folder with data, a warehouse, exports and reports, and the ways to work on them."""
+
+    root: Path
+    settings: Settings = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.settings = Settings(
+            data=self.root / "data",
+            warehouse=self.root / "warehouse",
+            exports=self.root / "exports",
+            reports=self.root / "reports",
+            recorded_at=RECORDED_AT,
+        )
+        self.data.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def data(self) -> Path:
+        return self.settings.data
+
+    def write(self, name: str, rows: Iterable[Mapping[str, Any] | str | bytes]) -> Path:
+        """Appends rows to a stream file; texts and bytes go in as they are, as lines."""
+        path = self.data / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab") as stream:
+            for row in rows:
+                line = row if isinstance(row, bytes) else row.encode() if isinstance(row, str) else json.dumps(row).encode()
+                stream.write(line + b"\n")
+        return path
+
+    def run(self, command: str = "run-all", *, gates: Gates | None = None, **changes: Any) -> Outcome:
+        """Runs a command in this process; a failed gate is in the outcome."""
+        settings = replace(self.settings, gates=gates or self.settings.gates, **changes)
+        return run_stages(settings, Silent(), command)
+
+    def passed(self, command: str = "run-all", **changes: Any) -> Outcome:
+        """Runs a command that must pass."""
+        outcome = self.run(command, **changes)
+        assert outcome.failure is None, outcome.failure
+        return outcome
+
+    @property
+    def warehouse(self) -> Warehouse:
+        return Warehouse(self.settings.warehouse)
+
+    def rows(self, table: str, **when: Any) -> list[dict[str, Any]]:
+        """Returns a table as it is published."""
+        found: list[dict[str, Any]] = self.warehouse.arrow(table, **when).to_pylist()
+        return found
+
+    def exported(self, name: str) -> list[dict[str, Any]]:
+        """Returns the rows of a published file."""
+        path = self.settings.exports / name
+        return [json.loads(line) for line in path.read_bytes().split(b"\n")[:-1]]
+
+    def files(self) -> dict[str, bytes]:
+        """Returns every file below exports/."""
+        root = self.settings.exports
+        return {p.relative_to(root).as_posix(): p.read_bytes() for p in sorted(root.rglob("*")) if p.is_file()}
+
+    def hashes(self) -> dict[str, str]:
+        """Returns the content hash of every table that has one."""
+        return {t.name: t.sha256 for t in self.warehouse.tables() if t.sha256 is not None and t.name != "raw.files"}
+
+    def versions(self) -> dict[str, int]:
+        """Returns the published version of every table but the receipts."""
+        return {t.name: t.version for t in self.warehouse.tables() if not t.name.startswith("ops.")}
+
+    def command(self, *arguments: str, check: bool = False, **environment: str) -> "subprocess.CompletedProcess[str]":
+        """Runs the real `distill` in a process of its own, with the folders of this workspace."""
+        return subprocess.run(
+            [sys.executable, "-m", "pipeline", *arguments],
+            capture_output=True,
+            text=True,
+            env=self.environment() | environment,
+            cwd=self.root,
+            check=check,
+        )
+
+    def environment(self) -> dict[str, str]:
+        settings = self.settings
+        return os.environ | {
+            "DISTILL_DATA": str(settings.data),
+            "DISTILL_WAREHOUSE": str(settings.warehouse),
+            "DISTILL_EXPORTS": str(settings.exports),
+            "DISTILL_REPORTS": str(settings.reports),
+            "PYTHONPATH": str(Path(__file__).parent.parent),
+        }
+
+
+def statuses(outcome: Outcome) -> dict[str, str]:
+    """Returns what each stage of a run did."""
+    return {receipt["stage"]: receipt["status"] for receipt in outcome.receipts}
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path)
+
+
+@pytest.fixture
+def second(tmp_path: Path) -> Workspace:
+    """Another warehouse, for what must come out the same twice."""
+    return Workspace(tmp_path / "second")
