@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 import pyarrow as pa
@@ -12,6 +12,14 @@ from pipeline.errors import ModelError, UsageError, WarehouseError
 
 ROWS_PER_BATCH = 8192
 _READING = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN, duckdb.StatementType.RELATION)
+
+
+class ParquetFile(NamedTuple):
+    """A file that was just written."""
+
+    path: Path
+    rows: int
+    bytes: int
 
 
 class Engine:
@@ -59,6 +67,18 @@ class Engine:
     def execute(self, sql: str) -> None:
         with _explained(sql):
             self._connection.execute(sql)
+
+    def write_parquet(self, sql: str, folder: Path) -> list[ParquetFile]:
+        """Writes the result of a query to new Parquet files in a folder, one or more per thread; empty ones are not kept."""
+        options = "format parquet, compression zstd, row_group_size 16384, per_thread_output, append, return_stats"
+        copy = f"copy ({sql}) to {quoted(str(folder))} ({options}, filename_pattern 'part-{{uuid}}')"
+        with _explained(sql):
+            written = self._connection.execute(copy).fetchall()
+        files = [ParquetFile(Path(name), int(rows), int(size)) for name, rows, size, *_ in written]
+        for file in files:
+            if not file.rows:
+                file.path.unlink(missing_ok=True)
+        return [file for file in files if file.rows]
 
     @contextmanager
     def stream(self, sql: str) -> Iterator[pa.RecordBatchReader]:

@@ -1,19 +1,14 @@
 """raw.lines to evidence.records and evidence.skips: only new lines, unless a stream's SQL or its past changed."""
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipeline.compile import Compiled, evidence_model
 from pipeline.engine import quoted
 from pipeline.run import Run
-
-SHARED_VIEWS = ("_lines", "_duplicates", "_objects")
-REFUSED = ("source", "sig_hash", "skip_reason", "skip_detail")
 
 
 @dataclass(frozen=True)
@@ -130,53 +125,48 @@ def _extend(run: Run, models: dict[str, Compiled], new_files: tuple[str, ...]) -
 
 def _write(run: Run, models: dict[str, Compiled], kept: str | None) -> Counter[str]:
     """Writes records and skips of the bound lines: beside the old ones, or in place of all but the `kept` ones."""
-    engine, store = run.engine, run.store
-    records, skips = store.tables["evidence.records"].schema, store.tables["evidence.skips"].schema
     metadata = run.metadata({f"evidence/{s}": f"{m.version}:{m.fingerprint}" for s, m in models.items()})
-    write = store.append if kept is None else store.replace
-    sql = _candidates(run, models, records, kept)
-    refused: list[pa.RecordBatch] = []
-    with engine.stream(sql) as reader:
-        rows = pa.RecordBatchReader.from_batches(records, _settled(reader, records, refused))
-        write("evidence.records", rows, metadata)
-    engine.bind_arrow("evidence.refused", pa.Table.from_batches(refused, schema=_refused_schema()))
-    new_skips = f"select {', '.join(skips.names)} from ({run.library['evidence/_skips'].sql})"
-    if kept is not None:
-        run.bind("before.skips", store.read("evidence.skips"), where=kept)
-        new_skips = f"select {', '.join(skips.names)} from before.skips union all {new_skips}"
-    found = engine.arrow(new_skips)
-    if kept is not None or found.num_rows:
-        write("evidence.skips", found.cast(skips), metadata)
+    records = _selection(run, "evidence.records", kept, f"select * from ({_settled(run, models)}) where skip_reason is null")
+    run.write("evidence.records", records, metadata, replace=kept is not None)
+    _bind_refused(run, models)
+    skips = _selection(run, "evidence.skips", kept, run.library["evidence/_skips"].sql)
+    run.write("evidence.skips", skips, metadata, replace=kept is not None)
     return run.count_by(
         "select source as key, count(*) as amount from evidence.duplicates where not is_known "
         "and (source, sig_hash) not in (select (source, sig_hash) from evidence.refused) group by source"
     )
 
 
-def _candidates(run: Run, models: dict[str, Compiled], records: pa.Schema, kept: str | None) -> str:
-    columns = ", ".join(records.names)
-    none = "cast(null as varchar) as skip_reason, cast(null as varchar) as skip_detail"
-    parts = []
-    if kept is not None:
-        run.bind("before.records", run.store.read("evidence.records"), where=kept)
-        parts.append(f"select {columns}, {none} from before.records")
+def _selection(run: Run, table: str, kept: str | None, new: str) -> str:
+    """Returns the SQL of the new rows of a table, with the old ones that stay."""
+    columns = ", ".join(run.store.tables[table].schema.names)
+    new = f"select {columns} from ({new})"
+    if kept is None:
+        return new
+    before = f"before.{table.split('.')[1]}"
+    run.bind(before, run.store.read(table), where=kept)
+    return f"select {columns} from {before} union all {new}"
+
+
+def _settled(run: Run, models: dict[str, Compiled]) -> str:
+    """Returns the SQL of all objects of these streams as records, each with the reason why it can't be one."""
     if models:
         run.engine.define("evidence.candidates", " union all by name ".join(model.sql for model in models.values()))
-        settled = run.library["evidence/_records"].sql
-        parts.append(f"select {columns}, skip_reason, skip_detail from ({settled})")
-    return " union all ".join(parts)
+        return run.library["evidence/_records"].sql
+    columns = ", ".join(run.store.tables["evidence.records"].schema.names)
+    none = "cast(null as varchar) as skip_reason, cast(null as varchar) as skip_detail"
+    return f"select {columns}, {none} from before.records where false"
 
 
-def _settled(reader: pa.RecordBatchReader, schema: pa.Schema, refused: list[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Yields the rows that are evidence, and keeps the keys of those that are not."""
-    for batch in reader:
-        reason = batch.column("skip_reason")
-        if reason.null_count < batch.num_rows:
-            refused.append(batch.filter(pc.is_valid(reason)).select(REFUSED).cast(_refused_schema()))
-            batch = batch.filter(pc.is_null(reason))
-        if batch.num_rows:
-            yield batch.select(schema.names).cast(schema)
-
-
-def _refused_schema() -> pa.Schema:
-    return pa.schema([pa.field(name, pa.string()) for name in REFUSED])
+def _bind_refused(run: Run, models: dict[str, Compiled]) -> None:
+    """Makes `evidence.refused` the objects that did not become records, with the reason."""
+    run.bind("after.records", run.store.read("evidence.records"))
+    objects = run.library["evidence/_objects"].sql
+    place = "objects.source_file = records.source_file and objects.line_offset = records.line_offset"
+    left = f"select source_file, line_offset from ({objects}) as objects anti join after.records as records on {place}"
+    run.engine.materialise("evidence.left_over", left)
+    run.engine.define(
+        "evidence.objects", f"select * from ({objects}) semi join evidence.left_over using (source_file, line_offset)"
+    )
+    reasons = f"select source, sig_hash, skip_reason, skip_detail from ({_settled(run, models)})"
+    run.engine.materialise("evidence.refused", reasons)

@@ -10,11 +10,13 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from pipeline.engine import Engine, quoted
+from pipeline.errors import GateError
 from pipeline.models import Library
 from pipeline.receipts import Receipt
 from pipeline.settings import Settings
 from pipeline.snapshots import Content, ExportFile, Snapshot, content_of, part_of
 from pipeline.sources import Stamps
+from pipeline.tables import violation
 from pipeline.warehouse import DeltaStore, Version
 
 
@@ -75,6 +77,18 @@ class Run:
         """Returns what the rows of one export in a table hold."""
         where = f"export = {quoted(export)}"
         return part_of(self.store, self.engine, self.store.tables[table], self.store.version(table), where)
+
+    def write(self, table: str, sql: str, metadata: dict[str, str], *, replace: bool) -> None:
+        """Writes the result of a query to a table, after its declared checks held for every row."""
+        declared = self.store.tables[table]
+        columns = ", ".join(f'"{name}"' for name in declared.schema.names)
+        files = self.engine.write_parquet(f"select {columns} from ({sql})", self.store.path(table))
+        if files:
+            self.engine.bind("run.written", [str(file.path) for file in files], declared.schema)
+            if broken := self.engine.rows(f"select * from run.written where {violation(declared)} limit 3"):
+                raise GateError(f"rows for {table} break its declaration in sql/tables: {broken}; nothing was published")
+        if files or replace:
+            self.store.commit(table, files, metadata, replace=replace)
 
     def metadata(self, models: Mapping[str, str]) -> dict[str, str]:
         """Returns what a commit says of itself: the run, and the models with version and fingerprint."""

@@ -67,12 +67,11 @@ def _score(run: Run, models: dict[str, Compiled], new_files: tuple[str, ...], ke
     fresh = f"select {columns} from run.free_scores"
     if kept and not changed:
         new_bound = f"select {columns} from run.bound_scores as now anti join run.old_bound as was on {same}"
-        with engine.stream(f"{fresh} union all {new_bound}") as reader:
-            store.append(SCORES, reader.cast(store.tables[SCORES].schema), run.metadata(marks))
+        run.write(SCORES, f"{fresh} union all {new_bound}", run.metadata(marks), replace=False)
     else:
         old = f"select {columns} from before.runs where source not in ({bound_sources})"
-        with engine.stream(f"{old} union all {fresh} union all select {columns} from run.bound_scores") as reader:
-            store.replace(SCORES, reader.cast(store.tables[SCORES].schema), run.metadata(marks))
+        everything = f"{old} union all {fresh} union all select {columns} from run.bound_scores"
+        run.write(SCORES, everything, run.metadata(marks), replace=True)
 
 
 def _scores_sql(run: Run, models: list[Compiled], columns: str) -> str:

@@ -16,13 +16,12 @@ from pipeline.tables import Table, row_digest
 from pipeline.warehouse import DeltaStore
 
 SNAPSHOTS = "ops.snapshots"
-LANES = 4
 _MODULUS = 2**256
 
 
 @dataclass(frozen=True)
 class Content:
-    """What a table holds at a version: its rows, and the sum of their sha256 (mod 2**256), whatever their order."""
+    """What a table holds at a version: its rows, and the sum of their 128-bit digests, whatever their order."""
 
     delta_version: int
     rows: int = 0
@@ -140,13 +139,12 @@ def _sum(engine: Engine, table: Table, files: list[str], where: str = "") -> tup
     if not files:
         return 0, 0
     engine.bind("run.hashed", files, table.schema, where)
-    # A sha256 is too long for a number in SQL: its four quarters are summed apart.
-    lanes = ", ".join(
-        f"sum(cast('0x' || substr(digest, {16 * lane + 1}, 16) as ubigint)) as lane_{lane}" for lane in range(LANES)
+    # The digests are added up in two halves: a sum of 128-bit numbers could overflow.
+    (row,) = engine.rows(
+        "select count(*) as amount, sum(cast(digest & 18446744073709551615 as ubigint)) as low, "
+        f"sum(cast(digest >> 64 as ubigint)) as high from (select {row_digest(table)} as digest from run.hashed)"
     )
-    (row,) = engine.rows(f"select count(*) as row_count, {lanes} from (select {row_digest(table)} as digest from run.hashed)")
-    total = sum(int(row[f"lane_{lane}"] or 0) << (64 * (LANES - 1 - lane)) for lane in range(LANES))
-    return int(row["row_count"]), total % _MODULUS
+    return int(row["amount"]), (int(row["low"] or 0) + (int(row["high"] or 0) << 64)) % _MODULUS
 
 
 def _from_row(row: dict[str, Any]) -> Snapshot:

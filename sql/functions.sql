@@ -6,7 +6,7 @@
 create macro trimmed(t) as trim(t, ' ' || chr(9) || chr(10) || chr(11) || chr(12) || chr(13));
 
 -- Null, or nothing but white space.
-create macro is_blank(t) as coalesce(trimmed(t) = '', true);
+create macro is_blank(t) as not coalesce(regexp_matches(t, '[^ \t\n\v\f\r]'), false);
 
 -- The text itself, or null where it is blank.
 create macro filled(t) as case when not is_blank(t) then t end;
@@ -17,7 +17,8 @@ create macro text(value) as case when starts_with(value, '"') then value ->> '$'
 -- A JSON string as a lower-case word: verdicts, severities, actions.
 create macro word(value) as nullif(lower(trimmed(text(value))), '');
 
-create macro is_number(value) as coalesce(substr(value, 1, 1) in ('-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9'), false);
+-- A JSON number begins with a digit or a minus; no other JSON value begins with a character from - to 9.
+create macro is_number(value) as coalesce(cast(value as varchar) >= '-' and cast(value as varchar) < ':', false);
 
 -- A JSON number as double; beyond the range of a double: null.
 create macro number(value) as
@@ -92,9 +93,13 @@ create macro within_years(moment) as
         when moment between timestamptz '0001-01-01 00:00:00+00' and timestamptz '9999-12-31 23:59:59.999999+00' then moment
     end;
 
--- A time field as a UTC time, or null where it can't be read as one.
+-- A time field as a UTC time, or null where it can't be read as one. The first case is the common one, made cheap.
 create macro utc(value) as
     case
+        when regexp_full_match(
+            value,
+            '"(19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}[T ]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,6})?(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])"'
+        ) then try_cast(substr(value, 2, length(value) - 2) as timestamptz)
         when starts_with(value, '"')
             then case when is_time(text(value)) then within_years(try_cast(time_in_parts(text(value)) as timestamptz)) end
         when is_number(value) then utc_from_number(value)

@@ -2,12 +2,31 @@
 -- grain: one row per scored record
 -- version: 1
 
-with unknown_paths as (
+with texts as (
+    select
+        source,
+        sig_hash,
+        is_blank(content) as content_is_blank,
+        is_blank(instruction) as instruction_is_blank,
+        'rag-' || substr(sha256(content), 1, 16) as rag_id,
+        'sft-' || substr(sha256(instruction || chr(31) || content), 1, 16) as sft_id
+    from evidence.records
+),
+
+cited as (
+    select
+        source,
+        sig_hash,
+        unnest(cited_paths) as path
+    from evidence.records
+),
+
+unknown_paths as (
     select
         cited.source,
         cited.sig_hash,
         min(cited.path) as unknown_path
-    from (select source, sig_hash, unnest(cited_paths) as path from evidence.records) as cited
+    from cited
     cross join run.options as options
     left join run.known_paths as known_paths
         on cited.path = known_paths.path
@@ -39,26 +58,17 @@ select
             )
             then 'schema_violation'
     end as row_reason,
-    is_blank(records.content) as content_is_blank,
-    is_blank(records.instruction) as instruction_is_blank,
+    coalesce(texts.content_is_blank, true) as content_is_blank,
+    coalesce(texts.instruction_is_blank, true) as instruction_is_blank,
     unknown_paths.unknown_path,
     case runs.category when 'accepted' then 1 when 'partially_accepted' then 2 else 3 end as category_rank,
-    case
-        when runs.category <> 'rejected' and not is_blank(records.content)
-            then 'rag-' || substr(sha256(records.content), 1, 16)
-    end as rag_id,
-    case
-        when
-            runs.category in ('accepted', 'partially_accepted')
-            and not is_blank(records.content)
-            and not is_blank(records.instruction)
-            then 'sft-' || substr(sha256(records.instruction || chr(31) || records.content), 1, 16)
-    end as sft_id
+    texts.rag_id,
+    texts.sft_id
 from scored.runs as runs
-left join evidence.records as records
+left join texts
     on
-        runs.source = records.source
-        and runs.sig_hash = records.sig_hash
+        runs.source = texts.source
+        and runs.sig_hash = texts.sig_hash
 left join unknown_paths
     on
         runs.source = unknown_paths.source
