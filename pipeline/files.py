@@ -9,36 +9,86 @@ from pathlib import Path
 import pyarrow as pa
 
 from pipeline.engine import quoted
-from pipeline.exports import Export
+from pipeline.exports import Change, Export
 from pipeline.run import Run
 from pipeline.snapshots import ExportFile
 from pipeline.sources import Stamps
 
 DRAFTS = ".drafts"
+_ID = b'"id":"'
 
 
-def draft(run: Run, export: Export) -> ExportFile:
-    """Writes the rows of an export table, sorted by id, to a file beside the published one."""
+def draft(run: Run, export: Export, change: Change) -> ExportFile:
+    """Writes the rows of an export table, sorted by id, to a file beside the published one.
+
+    Where little changed, the published lines are copied and only the new rows are written.
+    """
     target = draft_path(run.settings.exports, export.file)
     target.parent.mkdir(parents=True, exist_ok=True)
+    published = run.settings.exports / export.file
     run.bind_now(export.table)
-    columns = ", ".join(_json_column(field) for field in run.store.tables[export.table].schema)
-    run.engine.execute(f"copy (select {columns} from {export.table} order by id) to {quoted(str(target))} (format json)")
-    _to_disk(target)
+    if change.whole or not _is_published(run, export):
+        _write_lines(run, export.table, export, target)
+        _bind_lines(run, f"files.{export.name}_new", export, target)
+    else:
+        new = target.with_suffix(".new")
+        if change.added:
+            _write_lines(run, export.new_rows, export, new)
+        else:
+            new.write_bytes(b"")
+        _bind_lines(run, f"files.{export.name}_new", export, new)
+        _splice(published, new, change.removed, target)
+    _bind_lines(run, f"files.{export.name}", export, target)
     return ExportFile(export.file, target.stat().st_size, run.content(export.table).rows, file_sha256(target))
 
 
-def bind_draft(run: Run, export: Export) -> None:
-    """Makes `files.<export>` a view on the drafted file, as a reader outside would read it."""
+def _is_published(run: Run, export: Export) -> bool:
+    file = run.files.get(export.file)
+    return file is not None and is_in_place(run.settings.exports, file, run.stamps)
+
+
+def _write_lines(run: Run, rows: str, export: Export, target: Path) -> None:
+    columns = ", ".join(_json_column(field) for field in run.store.tables[export.table].schema)
+    run.engine.execute(f"copy (select {columns} from {rows} order by id) to {quoted(str(target))} (format json)")
+    _to_disk(target)
+
+
+def _splice(published: Path, new: Path, removed: frozenset[str], target: Path) -> None:
+    """Merges two files of lines sorted by id, without the lines whose id was removed."""
+    gone = {name.encode() for name in removed}
+    with published.open("rb") as old, new.open("rb") as added, target.open("wb") as out:
+        keyed_old = ((_line_id(line), line) for line in old)
+        kept = (pair for pair in keyed_old if pair[0] not in gone)
+        coming = next(added, None)
+        coming_id = _line_id(coming) if coming else b""
+        for key, line in kept:
+            while coming and coming_id < key:
+                out.write(coming)
+                coming = next(added, None)
+                coming_id = _line_id(coming) if coming else b""
+            out.write(line)
+        if coming:
+            out.write(coming)
+            out.writelines(added)
+    _to_disk(target)
+
+
+def _line_id(line: bytes) -> bytes:
+    """The id of a line as `_write_lines` wrote it: the second member."""
+    start = line.index(_ID) + len(_ID)
+    return line[start : line.index(b'"', start)]
+
+
+def _bind_lines(run: Run, name: str, export: Export, path: Path) -> None:
+    """Makes `name` a view on a file of lines, as a reader outside would read it."""
     columns = ", ".join(f"{quoted(f.name)}: {quoted(_json_type(f.type))}" for f in run.store.tables[export.table].schema)
-    path = draft_path(run.settings.exports, export.file)
     with path.open("rb") as lines:
         longest = max(map(len, lines), default=0)
     size = max(longest + 1, 1024 * 1024)  # DuckDB reserves several times this much
     reader = (
         f"read_json({quoted(str(path))}, format = 'newline_delimited', columns = {{{columns}}}, maximum_object_size = {size})"
     )
-    run.engine.define(f"files.{export.name}", f"select * from {reader}")
+    run.engine.define(name, f"select * from {reader}")
 
 
 def draft_path(exports: Path, file: str) -> Path:
@@ -57,11 +107,14 @@ def is_in_place(exports: Path, file: ExportFile, stamps: Stamps) -> bool:
     return True
 
 
-def put_in_place(exports: Path, files: Iterable[ExportFile]) -> None:
-    """Moves drafts over the published files. Done again after a kill, it finishes what was begun."""
+def put_in_place(exports: Path, files: Iterable[ExportFile], *, trusted: bool = False) -> None:
+    """Moves drafts over the published files. Done again after a kill, it finishes what was begun.
+
+    trusted: the drafts were hashed just now; otherwise they are hashed again before they count.
+    """
     for file in files:
         source, target = draft_path(exports, file.path), exports / file.path
-        if source.is_file() and file_sha256(source) == file.sha256:
+        if source.is_file() and (trusted or file_sha256(source) == file.sha256):
             target.parent.mkdir(parents=True, exist_ok=True)
             source.replace(target)
     drop_drafts(exports)

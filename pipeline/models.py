@@ -15,7 +15,7 @@ from pipeline.errors import ModelError
 
 DIALECT = "duckdb"
 LOCK_FILE = "versions.lock"
-_HEADER = re.compile(r"^-- (grain|version|stage|key|digest): (.*)$")
+_HEADER = re.compile(r"^-- (grain|version|stage|key|digest|bulk): (.*)$")
 _NUMBERED = re.compile(r"^\d+_")
 
 

@@ -127,10 +127,14 @@ class Stamps:
         return bool(seen[2])
 
     def remember(self, name: str, path: Path, sha256: str, flag: bool = False, seen: list[int] | None = None) -> None:
-        """Keeps how a file looks, or looked before it was read (`seen`)."""
+        """Keeps how a file looks, or looked before it was read (`seen`), unless it may still be changing."""
         seen = seen or stamp(path)
         if time.time_ns() - max(seen[1], seen[2]) > self.SETTLED_NS:
             self._after[name] = [seen, sha256, flag]
+
+    def remember_own(self, name: str, path: Path, sha256: str) -> None:
+        """Keeps how a file looks that this process wrote."""
+        self._after[name] = [stamp(path), sha256, False]
 
     def write(self) -> None:
         if self._after != self._before:

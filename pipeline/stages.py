@@ -64,9 +64,8 @@ def _export(export: Export) -> Stage:
         return {"switches": exports.bind_switches(run)}
 
     def build(run: Run, models: Models) -> None:
-        exports.build(run, export, models)
-        run.files[export.file] = files.draft(run, export)
-        files.bind_draft(run, export)
+        change = exports.build(run, export, models)
+        run.files[export.file] = files.draft(run, export, change)
 
     def intact(run: Run) -> bool:
         file = run.files.get(export.file)

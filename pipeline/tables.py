@@ -31,6 +31,7 @@ class Table:
     name:    room and table, such as `scored.runs`
     key:     columns that name a row
     digest:  columns that settle the content of a row; empty for all of them
+    bulk:    long texts that the key is a hash of
     columns: in order, with their meaning
     checks:  SQL conditions that Delta enforces on every row written
     """
@@ -40,6 +41,7 @@ class Table:
     grain: str
     key: tuple[str, ...]
     digest: tuple[str, ...]
+    bulk: tuple[str, ...]
     columns: tuple[Column, ...]
     checks: dict[str, str]
     schema: pa.Schema
@@ -64,6 +66,7 @@ def read_table(path: Path) -> Table:
         grain=head.get("grain", ""),
         key=tuple(filter(None, head.get("key", "").split(", "))),
         digest=tuple(filter(None, head.get("digest", "").split(", "))),
+        bulk=tuple(filter(None, head.get("bulk", "").split(", "))),
         columns=columns,
         checks={f"check_{number}": condition for number, condition in enumerate(conditions, 1)},
         schema=table_schema(text, path.stem),

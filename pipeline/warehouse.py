@@ -116,6 +116,16 @@ class DeltaStore:
             )
             return int(DeltaTable(str(self.path(table))).version())
 
+    def delete(self, table: str, where: str, metadata: Mapping[str, str]) -> None:
+        """Takes the rows that match out of a table."""
+        with _explained(table):
+            DeltaTable(str(self.path(table))).delete(
+                where,
+                writer_properties=WRITER,
+                commit_properties=CommitProperties(custom_metadata=dict(metadata)),
+                post_commithook_properties=HOOKS,
+            )
+
     def restore(self, table: str, version: int) -> int:
         """Brings a table back to an earlier version, as a new version."""
         with _explained(table):

@@ -1,19 +1,8 @@
--- What the gates ask of every scored record, without its texts: computed once, for all three exports.
+-- What the gates ask of every scored record, without the texts themselves: one view for all three exports.
 -- grain: one row per scored record
 -- version: 1
 
-with texts as (
-    select
-        source,
-        sig_hash,
-        is_blank(content) as content_is_blank,
-        is_blank(instruction) as instruction_is_blank,
-        'rag-' || substr(sha256(content), 1, 16) as rag_id,
-        'sft-' || substr(sha256(instruction || chr(31) || content), 1, 16) as sft_id
-    from evidence.records
-),
-
-cited as (
+with cited as (
     select
         source,
         sig_hash,
@@ -65,7 +54,7 @@ select
     texts.rag_id,
     texts.sft_id
 from scored.runs as runs
-left join texts
+left join exports.texts as texts
     on
         runs.source = texts.source
         and runs.sig_hash = texts.sig_hash

@@ -28,10 +28,10 @@ with gated as (
 numbered as (
     select
         *,
-        case
-            when reason is null
-                then row_number() over (partition by id, reason is null order by category_rank, occurred_at, source, sig_hash)
-        end as rank_of_id
+        row_number() over (
+            partition by id, reason is null
+            order by category_rank, occurred_at, source, sig_hash
+        ) as rank_of_id
     from gated
 )
 
@@ -43,9 +43,9 @@ select
     line_offset,
     sig_hash,
     id,
-    case when rank_of_id > 1 then 'duplicate_id' else reason end as reason,
+    case when reason is null and rank_of_id > 1 then 'duplicate_id' else reason end as reason,
     case
-        when rank_of_id > 1 then 'an earlier record has the same text: ' || id
+        when reason is null and rank_of_id > 1 then 'an earlier record has the same text: ' || id
         when reason = 'hallucinated_file_path' then 'not a known path: ' || unknown_path
     end as detail
 from numbered

@@ -24,11 +24,4 @@ where
     or coalesce(file.reason <> 'accepted_over_' || rejected.category, true)
     or coalesce(chosen.task_id <> rejected.task_id, true)
     or coalesce(chosen.run_id = rejected.run_id, true)
-    or trimmed(file.chosen) = trimmed(file.rejected)
-    or is_blank(file.prompt)
-    or is_blank(file.chosen)
-    or is_blank(file.rejected)
     or file.created_at is null
-    or file.id <> 'pref-' || substr(
-        sha256(file.prompt || chr(31) || file.chosen || chr(31) || file.rejected), 1, 16
-    )

@@ -20,7 +20,5 @@ where
     or is_blank(file.source_run_id)
     or is_blank(file.task_id)
     or file.created_at is null
-    or is_blank(file.content)
     or runs.category = 'rejected'
     or (runs.category = 'needs_human_review' and not options.include_review)
-    or file.id <> 'rag-' || substr(sha256(file.content), 1, 16)

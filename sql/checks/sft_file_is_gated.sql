@@ -20,8 +20,5 @@ where
     or is_blank(file.source_run_id)
     or is_blank(file.task_id)
     or file.created_at is null
-    or is_blank(file.instruction)
-    or is_blank(file.response)
     or runs.category not in ('accepted', 'partially_accepted')
     or (runs.category = 'partially_accepted' and not options.include_partial)
-    or file.id <> 'sft-' || substr(sha256(file.instruction || chr(31) || file.response), 1, 16)

@@ -1,6 +1,7 @@
 -- The preference corpus, as in exports/preference/chosen_rejected.jsonl.
 -- grain: one row per pair
 -- key: id
+-- bulk: prompt, chosen, rejected
 
 create table exports.preference (
     schema_version integer not null, -- 1

@@ -1,6 +1,7 @@
 -- The retrieval corpus, as in exports/rag/playbooks.jsonl.
 -- grain: one row per distinct content
 -- key: id
+-- bulk: content
 
 create table exports.rag (
     schema_version integer not null, -- 1

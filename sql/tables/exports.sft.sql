@@ -1,6 +1,7 @@
 -- The fine-tuning corpus, as in exports/sft/instruction_response.jsonl.
 -- grain: one row per distinct instruction and response
 -- key: id
+-- bulk: instruction, response
 
 create table exports.sft (
     schema_version integer not null, -- 1
