@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 DISTILL := $(BIN)/distill
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run-all test check format lock requirements sample clean
+.PHONY: help setup run-all test check format lock docs bench requirements sample wheel clean
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  \1\t\2/' | expand -t 18
@@ -38,6 +38,15 @@ format: setup ## format the code
 
 lock: setup ## write sql/versions.lock after a model changed and its version was raised
 	$(BIN)/python -m tools.lock
+
+docs: setup ## write the generated pages of docs/ anew
+	$(BIN)/python -m tools.docs
+
+bench: setup ## measure whole runs beside the floor (BYTES=100MB ROUNDS=3)
+	$(BIN)/python -m tools.bench --bytes $(or $(BYTES),100MB) --rounds $(or $(ROUNDS),3)
+
+wheel: setup ## build the wheel in dist/
+	$(BIN)/python -m build --wheel --no-isolation --outdir dist .
 
 requirements: setup ## pin all dependencies anew in requirements.lock
 	$(BIN)/pip-compile --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras --no-header --no-annotate \

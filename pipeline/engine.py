@@ -129,19 +129,24 @@ def _explained(sql: str) -> Iterator[None]:
         raise ModelError(f"DuckDB refused the SQL: {error}\n{sql[:2000]}") from error
 
 
-def table_schema(ddl: str, name: str) -> pa.Schema:
-    """Returns the Arrow schema of a `create table` statement."""
+def table_schemas(declarations: Mapping[str, str]) -> dict[str, pa.Schema]:
+    """Returns the Arrow schema of each `create table` statement, by the table's name."""
     connection = duckdb.connect()
     try:
         connection.execute("set TimeZone = 'UTC'")
-        connection.execute(f"create schema {name.split('.')[0]}")
+        return {name: _table_schema(connection, name, ddl) for name, ddl in declarations.items()}
+    finally:
+        connection.close()
+
+
+def _table_schema(connection: duckdb.DuckDBPyConnection, name: str, ddl: str) -> pa.Schema:
+    try:
+        connection.execute(f"create schema if not exists {name.split('.')[0]}")
         connection.execute(ddl)
         schema: pa.Schema = connection.execute(f"select * from {name}").to_arrow_table().schema
         rows = connection.execute(f"describe {name}").fetchall()
     except duckdb.Error as error:
         raise ModelError(f"the table {name} is not declared right: {error}") from error
-    finally:
-        connection.close()
     required = {row[0] for row in rows if row[2] == "NO"}
     return pa.schema([field.with_nullable(field.name not in required) for field in schema])
 

@@ -68,7 +68,7 @@ def _plan(run: Run, models: dict[str, Compiled], before: dict[str, Any]) -> Plan
     rebuild |= _rewritten(run, before["raw.files"]) & models.keys()
     if new_files:
         run.bind("raw.lines", now, files=new_files)
-        fresh = {row["source"] for row in run.engine.rows("select distinct source from raw.lines")} & models.keys()
+        fresh = _sources(run, "raw.lines") & models.keys()
         _bind_lines(run, fresh - rebuild, known=True)
         overtaken = run.engine.rows("select distinct source from evidence.duplicates where is_known")
         rebuild |= {row["source"] for row in overtaken}
@@ -113,8 +113,9 @@ def _rebuild(run: Run, models: dict[str, Compiled], streams: frozenset[str]) -> 
     listed = ", ".join(quoted(stream) for stream in sorted(streams))
     run.bind("raw.lines", run.store.read("raw.lines"), where=f"source in ({listed})")
     _bind_lines(run, set(models), known=False)
-    kept = f"source not in ({listed})"
-    return _write(run, models, kept)
+    # Planning a stream's SQL takes longer than finding out that it has no lines.
+    there = _sources(run, "raw.lines")
+    return _write(run, {stream: model for stream, model in models.items() if stream in there}, f"source not in ({listed})")
 
 
 def _extend(run: Run, models: dict[str, Compiled], new_files: tuple[str, ...]) -> Counter[str]:
@@ -163,10 +164,15 @@ def _bind_refused(run: Run, models: dict[str, Compiled]) -> None:
     run.bind("after.records", run.store.read("evidence.records"))
     objects = run.library["evidence/_objects"].sql
     place = "objects.source_file = records.source_file and objects.line_offset = records.line_offset"
-    left = f"select source_file, line_offset from ({objects}) as objects anti join after.records as records on {place}"
-    run.engine.materialise("evidence.left_over", left)
-    run.engine.define(
-        "evidence.objects", f"select * from ({objects}) semi join evidence.left_over using (source_file, line_offset)"
+    run.engine.materialise(
+        "evidence.left_over",
+        f"select objects.* from ({objects}) as objects anti join after.records as records on {place}",
     )
-    reasons = f"select source, sig_hash, skip_reason, skip_detail from ({_settled(run, models)})"
-    run.engine.materialise("evidence.refused", reasons)
+    run.engine.define("evidence.objects", "select * from evidence.left_over")
+    left = _sources(run, "evidence.left_over")
+    reasons = _settled(run, {stream: model for stream, model in models.items() if stream in left})
+    run.engine.materialise("evidence.refused", f"select source, sig_hash, skip_reason, skip_detail from ({reasons})")
+
+
+def _sources(run: Run, table: str) -> set[str]:
+    return {row["source"] for row in run.engine.rows(f"select distinct source from {table}")}

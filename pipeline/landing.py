@@ -169,7 +169,7 @@ def _rows(
             if tail:
                 landed.partial_tails.append(file.name)
 
-    for chunk, batch in ordered_map(read_chunk, chunks()):
+    for chunk, batch in ordered_map(read_chunk, chunks(), lambda chunk: chunk.size):
         state, blank = states[chunk.source_file], chunk.lines - batch.num_rows
         states[chunk.source_file] = replace(
             state, landed_lines=state.landed_lines + batch.num_rows, blank_lines=state.blank_lines + blank

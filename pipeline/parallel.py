@@ -4,23 +4,26 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
-from itertools import islice
 from multiprocessing import get_context
 from typing import TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-ITEMS_BEFORE_A_POOL = 4
+SIZE_BEFORE_A_POOL = 48 * 1024 * 1024
 
 
-def ordered_map(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+def ordered_map(work: Callable[[Item], Result], items: Iterable[Item], size: Callable[[Item], int]) -> Iterator[Result]:
     """Yields `work(item)` for every item, in order.
 
-    The first few run here; only a longer stream is worth the start of worker processes.
+    The first ones run here, up to SIZE_BEFORE_A_POOL bytes; only a longer stream is worth the start of worker processes.
     """
-    iterator = iter(items)
-    yield from map(work, islice(iterator, ITEMS_BEFORE_A_POOL))
+    iterator, done = iter(items), 0
+    for item in iterator:
+        yield work(item)
+        done += size(item)
+        if done >= SIZE_BEFORE_A_POOL:
+            break
     following = next(iterator, None)
     if following is None:
         return

@@ -9,7 +9,7 @@ import pyarrow as pa
 import sqlglot
 from sqlglot import exp
 
-from pipeline.engine import table_schema
+from pipeline.engine import table_schemas
 from pipeline.models import DIALECT, read_header
 
 _COLUMN = re.compile(r'^    "?(\w+)"? (.+?)( not null)?,? -- (.*)$')
@@ -50,18 +50,19 @@ class Table:
 def load(folders: Iterable[Path]) -> dict[str, Table]:
     """Reads the declarations below `tables/` of each folder."""
     paths = [path for folder in folders for path in sorted((folder / "tables").glob("*.sql"))]
-    return {path.stem: read_table(path) for path in paths}
+    texts = {path.stem: path.read_text(encoding="utf-8") for path in paths}
+    schemas = table_schemas(texts)
+    return {name: read_table(name, text, schemas[name]) for name, text in texts.items()}
 
 
-def read_table(path: Path) -> Table:
+def read_table(name: str, text: str, schema: pa.Schema) -> Table:
     """Reads one declaration."""
-    text = path.read_text(encoding="utf-8")
     title, head = read_header(text)
     columns = tuple(Column(m[1], m[2], m[3] is None, m[4]) for line in text.splitlines() if (m := _COLUMN.match(line)))
     parsed = sqlglot.parse_one(text, dialect=DIALECT)
     conditions = [node.this.sql(dialect=DIALECT) for node in parsed.find_all(exp.CheckColumnConstraint)]
     return Table(
-        name=path.stem,
+        name=name,
         title=title,
         grain=head.get("grain", ""),
         key=tuple(filter(None, head.get("key", "").split(", "))),
@@ -69,7 +70,7 @@ def read_table(path: Path) -> Table:
         bulk=tuple(filter(None, head.get("bulk", "").split(", "))),
         columns=columns,
         checks={f"check_{number}": condition for number, condition in enumerate(conditions, 1)},
-        schema=table_schema(text, path.stem),
+        schema=schema,
     )
 
 

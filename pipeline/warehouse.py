@@ -41,6 +41,8 @@ class DeltaStore:
     def __init__(self, root: Path, tables: Mapping[str, Table]) -> None:
         self.root = root.absolute()
         self.tables = tables
+        self._read: dict[tuple[str, int], Version] = {}
+        self._newest: dict[str, int] = {}
         if bad := sorted(UNUSABLE & set(str(self.root))):
             raise WarehouseError(f"{self.root}: Delta can't keep tables in a folder with {' '.join(bad)} in its path")
 
@@ -69,15 +71,24 @@ class DeltaStore:
         return 1 if self.tables[table].checks else 0
 
     def version(self, table: str) -> int:
-        """Returns the newest committed version of a table."""
-        with _explained(table):
-            return int(DeltaTable(str(self.path(table))).version())
+        """Returns the newest committed version of a table, as this store knows it: there is one writer at a time."""
+        if table not in self._newest:
+            self.read(table)
+        return self._newest[table]
 
     def read(self, table: str, version: int | None = None) -> Version:
         """Returns the files of a table at a version, by default the newest."""
+        wanted = self._newest.get(table) if version is None else version
+        if wanted is not None and (table, wanted) in self._read:
+            return self._read[table, wanted]
         with _explained(table):
-            opened = DeltaTable(str(self.path(table)), version=version)
-            return Version(table, int(opened.version()), tuple(sorted(unquote(uri) for uri in opened.file_uris())))
+            opened = DeltaTable(str(self.path(table)), version=wanted)
+            files = tuple(sorted(unquote(uri) for uri in opened.file_uris()))
+        found = Version(table, int(opened.version()), files)
+        if wanted is None:
+            self._newest[table] = found.version
+        self._read[table, found.version] = found
+        return found
 
     def append(self, table: str, rows: pa.RecordBatchReader | pa.Table, metadata: Mapping[str, str]) -> int:
         """Adds rows in one commit and returns the new version."""
@@ -114,7 +125,7 @@ class DeltaStore:
                 commit_properties=CommitProperties(custom_metadata=dict(metadata)),
                 post_commithook_properties=HOOKS,
             )
-            return int(DeltaTable(str(self.path(table))).version())
+        return self._moved(table)
 
     def delete(self, table: str, where: str, metadata: Mapping[str, str]) -> None:
         """Takes the rows that match out of a table."""
@@ -125,6 +136,7 @@ class DeltaStore:
                 commit_properties=CommitProperties(custom_metadata=dict(metadata)),
                 post_commithook_properties=HOOKS,
             )
+        self._moved(table)
 
     def restore(self, table: str, version: int) -> int:
         """Brings a table back to an earlier version, as a new version."""
@@ -132,7 +144,7 @@ class DeltaStore:
             opened = DeltaTable(str(self.path(table)))
             if opened.version() != version:
                 opened.restore(version)
-            return int(opened.version())
+        return self._moved(table)
 
     def said(self, table: str, version: int) -> dict[str, str]:
         """Returns what the commit of a version said of itself: run id, models with version and fingerprint."""
@@ -161,7 +173,11 @@ class DeltaStore:
                 commit_properties=CommitProperties(custom_metadata=dict(metadata)),
                 post_commithook_properties=HOOKS,
             )
-            return int(opened.version())
+        return self._moved(table)
+
+    def _moved(self, table: str) -> int:
+        self._newest.pop(table, None)
+        return self.version(table)
 
 
 @contextmanager
