@@ -82,8 +82,9 @@ def exported(run: Run, export: Export) -> dict[str, Any]:
     by_reason = _sorted(run, stopped)
     out, quarantined = sum(by_category.values()), sum(by_reason.values())
     capped = 0
-    if run.engine.has_table(f"exports.{export.name}_pairs"):
-        capped = int(run.engine.value(f"select count_if(is_capped) as n from exports.{export.name}_pairs"))
+    if "capped" in export.others:
+        run.bind_now("exports.capped")
+        capped = int(run.engine.value("select count(*) as n from exports.capped"))
     return NO_COUNTS | {
         "in": out + quarantined + capped,
         "out": out,

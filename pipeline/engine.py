@@ -100,6 +100,14 @@ class Engine:
         (row,) = self.rows(sql, parameters)
         return next(iter(row.values()))
 
+    def files_with(self, files: Sequence[str], condition: str) -> list[str]:
+        """Returns those of some Parquet files that hold a row for which the condition is true."""
+        if not files:
+            return []
+        listed = ", ".join(map(quoted, files))
+        rows = self.rows(f"select distinct filename from read_parquet([{listed}], filename = true) where {condition}")
+        return sorted(row["filename"] for row in rows)
+
     def refuse_all_but_select(self, query: str) -> None:
         """Raises UsageError unless the text is one statement that only reads."""
         try:

@@ -1,4 +1,4 @@
-"""scored.runs to the tables of the three corpora, through the gates; only rows that differ from before are written."""
+"""The three corpora: their files, the models behind them, the switches of their gates, and how one is built."""
 
 import hashlib
 from dataclasses import dataclass
@@ -6,56 +6,36 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from pipeline import scope
 from pipeline.compile import Compiled, plain_model
-from pipeline.engine import quoted
 from pipeline.errors import InputError
+from pipeline.mending import Change, mend_rows, mend_set
 from pipeline.run import Run
 
 TEXTS = "exports.texts"
-QUARANTINE = "exports.quarantine"
-# Beyond this share of changed rows a table and its file are written anew rather than mended.
-MENDABLE = 0.2
-MAX_REMOVED = 5000
 
 
 @dataclass(frozen=True)
 class Export:
-    """One corpus: its name, its file below the exports folder."""
+    """One corpus.
+
+    file:   its file below the exports folder
+    others: tables that are made beside it, each by the model of that name: what was stopped, what was capped
+    """
 
     name: str
     file: str
+    others: tuple[str, ...]
 
     @property
     def table(self) -> str:
         return f"exports.{self.name}"
 
-    @property
-    def rejects(self) -> str:
-        return f"quarantine_{self.name}"
-
-    @property
-    def new_rows(self) -> str:
-        return f"run.new_{self.name}"
-
-
-@dataclass(frozen=True)
-class Change:
-    """How an export table differs from the published one.
-
-    removed: ids that left it
-    added:   how many rows are new; they are in `Export.new_rows`
-    whole:   everything is to be written anew
-    """
-
-    removed: frozenset[str] = frozenset()
-    added: int = 0
-    whole: bool = True
-
 
 EXPORTS = (
-    Export("rag", "rag/playbooks.jsonl"),
-    Export("sft", "sft/instruction_response.jsonl"),
-    Export("preference", "preference/chosen_rejected.jsonl"),
+    Export("rag", "rag/playbooks.jsonl", ("quarantine_rag",)),
+    Export("sft", "sft/instruction_response.jsonl", ("quarantine_sft",)),
+    Export("preference", "preference/chosen_rejected.jsonl", ("quarantine_preference", "capped")),
 )
 
 
@@ -72,8 +52,8 @@ def models_of(run: Run, export: Export) -> dict[str, Compiled]:
                 visit(table.removeprefix("exports."))
         ordered[stem] = compiled
 
-    visit(export.name)
-    visit(export.rejects)
+    for stem in (export.name, *export.others):
+        visit(stem)
     return ordered
 
 
@@ -101,97 +81,48 @@ def _known_paths(path: Path | None) -> set[str]:
         raise InputError(f"{path}: the list of known paths can't be read: {error}") from error
 
 
-def build(run: Run, export: Export, models: dict[str, Compiled]) -> Change:
-    """Runs the gates of one export and brings its table and its part of the quarantine up to them."""
+def build(run: Run, export: Export, models: dict[str, Compiled], made_of: str) -> Change:
+    """Runs the gates of one export and brings its tables up to them.
+
+    `made_of` is a hash over the SQL and the switches: where it is the one of last time, and the records only grew,
+    only the records that a change can reach are decided again.
+    """
     marks = run.metadata({model.name: f"{model.version}:{model.fingerprint}" for model in models.values()})
-    _update_texts(run, models[TEXTS.removeprefix("exports.")])
-    run.bind_now("evidence.records", "scored.runs")
+    grew = _update_texts(run, models[TEXTS.removeprefix("exports.")])
+    reach = scope.find(run, export.name, made_of) if grew else None
     for stem, model in models.items():
-        name = f"exports.{stem}"
-        if name not in (export.table, f"exports.{export.rejects}", TEXTS) and not run.engine.has_table(name):
-            run.engine.materialise(name, model.sql)
-    change = _write_rows(run, export, models[export.name].sql, marks)
-    _write_rejects(run, export, models[export.rejects].sql, marks)
+        if stem not in (export.name, *export.others, "texts"):
+            _materialise(run, f"exports.{stem}", model.sql, shared=reach is None)
+    change = mend_rows(run, export.table, models[export.name].sql, marks, reach)
+    for stem in export.others:
+        mend_set(run, f"exports.{stem.split('_')[0]}", models[stem].sql, marks, reach, export.name)
+    run.bind_now("evidence.records", "scored.runs")
+    run.state.setdefault("exports", {})[export.name] = {"made_of": made_of, "scored.runs": run.store.version("scored.runs")}
     return change
 
 
-def _update_texts(run: Run, model: Compiled) -> None:
-    """Brings exports.texts up to the records: only new ones are read, unless records or the model changed."""
+def _materialise(run: Run, name: str, sql: str, *, shared: bool) -> None:
+    """Runs an intermediate model; over all records it runs once for the exports that share it."""
+    if shared and name in run.shared:
+        return
+    run.engine.materialise(name, sql)
+    (run.shared.add if shared else run.shared.discard)(name)
+
+
+def _update_texts(run: Run, model: Compiled) -> bool:
+    """Brings exports.texts up to the records. Returns whether they only grew, or did not change at all."""
     before = run.state.get("texts", {})
     now = run.store.read("evidence.records")
-    if before.get("fingerprint") == model.fingerprint and before["evidence.records"] == now.version:
-        run.bind_now(TEXTS)
-        return
-    files, replace = now.files, True
-    if before.get("fingerprint") == model.fingerprint:
-        then = run.store.read("evidence.records", before["evidence.records"])
-        if not set(then.files) - set(now.files):
-            files, replace = tuple(sorted(set(now.files) - set(then.files))), False
-    run.bind("evidence.records", now, files=files)
-    run.write(TEXTS, model.sql, run.metadata({model.name: f"{model.version}:{model.fingerprint}"}), replace=replace)
+    known = before.get("fingerprint") == model.fingerprint
+    then = run.store.read("evidence.records", before["evidence.records"]) if known else None
+    grew = then is not None and not set(then.files) - set(now.files)
+    files = tuple(sorted(set(now.files) - set(then.files))) if then is not None and grew else now.files
+    if files or not grew:
+        run.bind("evidence.records", now, files=files)
+        run.write(TEXTS, model.sql, run.metadata({model.name: f"{model.version}:{model.fingerprint}"}), replace=not grew)
     run.state["texts"] = {"fingerprint": model.fingerprint, "evidence.records": now.version}
-    run.bind_now(TEXTS)
-
-
-def _write_rows(run: Run, export: Export, sql: str, marks: dict[str, str]) -> Change:
-    engine, declared = run.engine, run.store.tables[export.table]
-    change = _difference(run, export, sql)
-    if change.whole:
-        with engine.stream(sql) as reader:
-            run.store.replace(export.table, reader.cast(declared.schema), marks)
-        return change
-    if change.removed:
-        run.store.delete(export.table, f"id in ({', '.join(map(quoted, sorted(change.removed)))})", marks)
-    if change.added:
-        engine.materialise(export.new_rows, f"select * from ({sql}) where id in (select id from {export.new_rows})")
-        run.store.append(export.table, engine.arrow(f"select * from {export.new_rows}").cast(declared.schema), marks)
-    return change
-
-
-def _difference(run: Run, export: Export, sql: str) -> Change:
-    """Holds the rows to export against the published ones, by everything but the texts that the id is a hash of."""
-    published = run.store.read(export.table)
-    if not published.files:
-        return Change()
-    declared = run.store.tables[export.table]
-    slim = ", ".join(name for name in declared.schema.names if name not in declared.bulk)
-    run.bind(f"before.{export.name}", published)
-    for name, rows in (("run.now", f"({sql})"), ("run.was", f"before.{export.name}")):
-        run.engine.materialise(name, f"select id, {_mark('row')} from (select {slim} from {rows}) as row")
-    same = "using (id, mark, second_mark)"
-    run.engine.materialise(export.new_rows, f"select id from run.now anti join run.was {same}")
-    gone = [row["id"] for row in run.engine.rows(f"select id from run.was anti join run.now {same} limit {MAX_REMOVED + 1}")]
-    (amounts,) = run.engine.rows(
-        f"select (select count(*) from {export.new_rows}) as new, (select count(*) from run.now) as now"
-    )
-    if amounts["new"] + len(gone) > MENDABLE * amounts["now"] or len(gone) > MAX_REMOVED:
-        return Change()
-    return Change(frozenset(gone), amounts["new"], whole=False)
-
-
-def _write_rejects(run: Run, export: Export, sql: str, marks: dict[str, str]) -> None:
-    """Writes this export's part of the quarantine: only what is new, as long as nothing left it."""
-    schema = run.store.tables[QUARANTINE].schema
-    mine, columns = f"export = {quoted(export.name)}", ", ".join(schema.names)
-    run.bind("before.quarantine", run.store.read(QUARANTINE), where=mine)
-    run.engine.materialise("run.rejects", f"select *, {_mark('row')} from (select {columns} from ({sql})) as row")
-    run.engine.materialise(
-        "run.moved",
-        "select mark, second_mark, sum(amount) as amount from ("
-        "select mark, second_mark, 1 as amount from run.rejects union all "
-        f"select {_mark('row')}, -1 as amount from (select {columns} from before.quarantine) as row"
-        ") group by mark, second_mark having sum(amount) <> 0",
-    )
-    # A repeated reject has the same mark as its twin: then, and when something left, the whole part is written.
-    anew = run.engine.value("select count(*) as n from run.moved where amount <> 1")
-    some = "" if anew else "where (mark, second_mark) in (select (mark, second_mark) from run.moved)"
-    rows = run.engine.arrow(f"select {columns} from run.rejects {some}").cast(schema)
-    if anew:
-        run.store.replace(QUARANTINE, rows, marks, where=mine)
-    elif rows.num_rows:
-        run.store.append(QUARANTINE, rows, marks)
-
-
-def _mark(row: str) -> str:
-    """Returns the SQL of 128 bits that tell one row from another, as long as this process lives."""
-    return f"hash({row}) as mark, hash({row}, 1) as second_mark"
+    run.bind_now(TEXTS, "evidence.records", "scored.runs")
+    # Once the records were replaced, what the other exports were made of is no longer there to compare with.
+    if not grew:
+        run.state.pop("exports", None)
+    return grew

@@ -9,7 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from pipeline.engine import quoted
-from pipeline.exports import Change, Export
+from pipeline.exports import Export
+from pipeline.mending import Change
 from pipeline.run import Run
 from pipeline.snapshots import ExportFile
 from pipeline.sources import Stamps
@@ -33,7 +34,7 @@ def draft(run: Run, export: Export, change: Change) -> ExportFile:
     else:
         new = target.with_suffix(".new")
         if change.added:
-            _write_lines(run, export.new_rows, export, new)
+            _write_lines(run, change.new_rows, export, new)
         else:
             new.write_bytes(b"")
         _bind_lines(run, f"files.{export.name}_new", export, new)

@@ -46,6 +46,7 @@ class Run:
     state: dict[str, Any] = field(default_factory=dict)
     contents: dict[str, Content] = field(default_factory=dict)
     files: dict[str, ExportFile] = field(default_factory=dict)
+    shared: set[str] = field(default_factory=set)
     stamps: Stamps = field(default_factory=lambda: Stamps(Path()))
 
     def table_before(self, table: str) -> Version | None:

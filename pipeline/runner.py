@@ -147,7 +147,7 @@ def _do(run: Run, stage: Stage, receipt: Receipt, before: StageState | None) -> 
         receipt.status = "unchanged"
         receipt.record_counts = run.state["counts"][stage.name]
     else:
-        stage.build(run, compiled)
+        stage.build(run, compiled, combined_hash({"given": given, "sql": fingerprint}))
         receipt.status = "ran"
         receipt.record_counts = stage.count(run, compiled)
         run.state.setdefault("counts", {})[stage.name] = receipt.record_counts

@@ -20,7 +20,7 @@ class Stage:
     needs:   stages without which it makes no sense
     prepare: what is done before anything is compared: landing, binding of switches; returns hashes of inputs beside tables
     models:  the SQL that decides its result
-    build:   brings the outputs up to the inputs
+    build:   brings the outputs up to the inputs, given a hash over SQL and switches
     intact:  whether what it made is still there
     settles: False for a part of a stage, which leaves the stage itself to be done
     count:   what went in and came out
@@ -32,7 +32,7 @@ class Stage:
     outputs: tuple[str, ...]
     prepare: Callable[[Run, Receipt], dict[str, str]]
     models: Callable[[Run], Models]
-    build: Callable[[Run, Models], None]
+    build: Callable[[Run, Models, str], None]
     count: Callable[[Run, Models], dict[str, Any]]
     intact: Callable[[Run], bool] = lambda run: True
     settles: bool = True
@@ -63,8 +63,8 @@ def _export(export: Export) -> Stage:
             receipt.warnings.append("no list of known paths was given: the gate hallucinated_file_path is off")
         return {"switches": exports.bind_switches(run)}
 
-    def build(run: Run, models: Models) -> None:
-        change = exports.build(run, export, models)
+    def build(run: Run, models: Models, made_of: str) -> None:
+        change = exports.build(run, export, models, made_of)
         run.files[export.file] = files.draft(run, export, change)
 
     def intact(run: Run) -> bool:
@@ -91,7 +91,7 @@ COLLECT = Stage(
     outputs=("evidence.records", "evidence.skips"),
     prepare=_land,
     models=evidence.models_of,
-    build=evidence.build,
+    build=lambda run, models, _: evidence.build(run, models),
     count=counts.collected,
 )
 SCORE = Stage(
@@ -101,7 +101,7 @@ SCORE = Stage(
     outputs=("scored.runs",),
     prepare=_nothing,
     models=scoring.models_of,
-    build=scoring.build,
+    build=lambda run, models, _: scoring.build(run, models),
     count=lambda run, models: counts.scored(run),
 )
 EXPORT_STAGES = tuple(_export(export) for export in EXPORTS)

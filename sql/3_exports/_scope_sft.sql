@@ -1,0 +1,26 @@
+-- The records that sft has to decide again: those that changed, and those that share an id with one of them.
+-- grain: one row per record
+-- version: 1
+
+with ids as (
+    select distinct texts.sft_id as id
+    from exports.texts as texts
+    inner join run.changed as changed
+        on
+            texts.source = changed.source
+            and texts.sig_hash = changed.sig_hash
+)
+
+select
+    texts.source,
+    texts.sig_hash
+from exports.texts as texts
+inner join ids
+    on texts.sft_id = ids.id
+
+union
+
+select
+    source,
+    sig_hash
+from run.changed
