@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sqlglot import exp
@@ -25,6 +26,7 @@ class Compiled:
     """
 
     name: str
+    path: Path
     version: int
     sql: str
     sources: tuple[str, ...]
@@ -39,7 +41,10 @@ def evidence_model(library: Library, stream: str) -> Compiled:
         raise ModelError(f"{own.path}: must read `from {OBJECTS} where source = '{stream}'`, as its file name says")
     merged = _merge(common, own, {})
     fields = json.dumps(_field_schema(merged, own))
-    (table,) = [t for t in merged.find_all(exp.Table) if f"{t.db}.{t.name}" == OBJECTS]
+    found = [t for t in merged.find_all(exp.Table) if f"{t.db}.{t.name}" == OBJECTS]
+    if len(found) != 1:
+        raise ModelError(f"{own.path}: must read `from {OBJECTS}`, once")
+    table = found[0]
     columns = ("source", "source_file", "line_offset", "sig_hash", "recorded_at", "line")
     parsed = exp.select(*columns, f"from_json(line, {_quoted(fields)}) as field", dialect=DIALECT).from_(OBJECTS)
     table.replace(parsed.where(f"source = {_quoted(stream)}").subquery("objects"))
@@ -60,7 +65,7 @@ def scoring_model(library: Library, model: Model) -> Compiled:
 def plain_model(library: Library, name: str) -> Compiled:
     """Returns a model that runs as it is written."""
     model = library[name]
-    return Compiled(name, model.version, model.sql, (), model.inputs, effective_fingerprint(library, [model]))
+    return Compiled(name, model.path, model.version, model.sql, (), model.inputs, effective_fingerprint(library, [model]))
 
 
 def sources_of(model: Model) -> tuple[str, ...]:
@@ -94,7 +99,8 @@ def _merge(common: Model, own: Model, extra: dict[str, exp.Expr]) -> exp.Select:
         known = ", ".join(c.alias_or_name for c in columns)
         raise ModelError(f"{own.path}: no such column: {', '.join(unknown)}; there are {known}")
     merged = own.query.copy()
-    assert isinstance(merged, exp.Select)
+    if not isinstance(merged, exp.Select):
+        raise ModelError(f"{own.path}: must be one plain select, no union")
     merged.set("expressions", [mine.get(c.alias_or_name, c).copy() for c in columns])
     return merged
 
@@ -119,7 +125,7 @@ def _field_schema(query: exp.Query, own: Model) -> dict[str, Any]:
 def _compiled(library: Library, own: Model, query: exp.Query, sources: tuple[str, ...], parts: list[Model]) -> Compiled:
     inputs = frozenset(f"{t.db}.{t.name}" for t in query.find_all(exp.Table) if t.db)
     sql = query.sql(dialect=DIALECT, comments=False)
-    return Compiled(own.name, own.version, sql, sources, inputs, effective_fingerprint(library, parts))
+    return Compiled(own.name, own.path, own.version, sql, sources, inputs, effective_fingerprint(library, parts))
 
 
 def _shared(library: Library, room: str) -> list[Model]:

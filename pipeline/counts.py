@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pipeline import evidence
+from pipeline import evidence, landing
 from pipeline.compile import Compiled
 from pipeline.engine import quoted
 from pipeline.exports import Export
@@ -31,14 +31,14 @@ def collected(run: Run, models: dict[str, Compiled]) -> dict[str, Any]:
         else {"unmapped": everything[source]}
         for source in sorted(found)
     }
-    blank = run.count_by("select 'blank' as key, cast(sum(blank_lines) as bigint) as amount from raw.files")["blank"]
+    states = landing.states(run.store, run.engine).values()
     return NO_COUNTS | {
         "in": lines.total(),
         "out": records.total(),
         "skipped": skips.total(),
         "deduped": sum(deduped.values()),
         "unmapped": sum(held.get("unmapped", 0) for held in streams.values()),
-        "blank": blank or 0,
+        "blank": sum(state.blank_lines for state in states),
         "by_reason": _sorted(run, "select reason as key, count(*) as amount from evidence.skips group by reason"),
         "by_stream": streams,
     }

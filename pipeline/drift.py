@@ -88,11 +88,12 @@ def _violations(run: Run, stages: dict[str, StageState]) -> list[str]:
 
 
 def _tables(run: Run, receipts: list[Receipt], causes: dict[str, Cause]) -> list[dict[str, Any]]:
-    stage_of = {"raw.lines": "collect"}
+    made_by: dict[str, list[str]] = {"raw.lines": ["collect"]}
     for receipt in receipts:
-        stage_of |= {table["name"]: receipt.stage for table in receipt.outputs}
+        for output in receipt.outputs:
+            made_by.setdefault(output["name"], []).append(receipt.stage)
     rows = []
-    for table, stage in sorted(stage_of.items()):
+    for table, makers in sorted(made_by.items()):
         before = run.before.tables.get(table) if run.before is not None else None
         now = run.content(table)
         change = difference(run, table, before, now)
@@ -102,10 +103,15 @@ def _tables(run: Run, receipts: list[Receipt], causes: dict[str, Cause]) -> list
                 "version_before": before.delta_version if before is not None else None,
                 "version_after": now.delta_version,
                 **change,
-                "cause": causes.get(stage) if any(change.values()) and before is not None else None,
+                "cause": _joint(causes, makers) if any(change.values()) and before is not None else None,
             }
         )
     return rows
+
+
+def _joint(causes: dict[str, Cause], stages: list[str]) -> Cause:
+    found = {causes.get(stage) for stage in stages} - {None}
+    return None if not found else found.pop() if len(found) == 1 else "both"
 
 
 def difference(run: Run, table: str, before: Content | None, now: Content) -> dict[str, int]:
@@ -122,4 +128,4 @@ def difference(run: Run, table: str, before: Content | None, now: Content) -> di
         keyed = f"select {key_text(declared)} as key, {row_digest(declared)} as digest from {name}.rows"
         run.engine.define(f"{name}.keyed", keyed)
     (row,) = run.engine.rows(run.library["drift/rows"].sql)
-    return {name: int(row[name]) for name in ("added", "removed", "changed")}
+    return {name: int(row[name] or 0) for name in ("added", "removed", "changed")}

@@ -113,6 +113,7 @@ def _rebuild(run: Run, models: dict[str, Compiled], streams: frozenset[str]) -> 
     listed = ", ".join(quoted(stream) for stream in sorted(streams))
     run.bind("raw.lines", run.store.read("raw.lines"), where=f"source in ({listed})")
     _bind_lines(run, set(models), known=False)
+    run.try_models(models.values())
     # Planning a stream's SQL takes longer than finding out that it has no lines.
     there = _sources(run, "raw.lines")
     return _write(run, {stream: model for stream, model in models.items() if stream in there}, f"source not in ({listed})")
@@ -152,7 +153,7 @@ def _selection(run: Run, table: str, kept: str | None, new: str) -> str:
 def _settled(run: Run, models: dict[str, Compiled]) -> str:
     """Returns the SQL of all objects of these streams as records, each with the reason why it can't be one."""
     if models:
-        run.engine.define("evidence.candidates", " union all by name ".join(model.sql for model in models.values()))
+        run.engine.define("evidence.candidates", " union all by name ".join(f"({model.sql})" for model in models.values()))
         return run.library["evidence/_records"].sql
     columns = ", ".join(run.store.tables["evidence.records"].schema.names)
     none = "cast(null as varchar) as skip_reason, cast(null as varchar) as skip_detail"

@@ -14,9 +14,9 @@ from pipeline.mending import Change
 from pipeline.run import Run
 from pipeline.snapshots import ExportFile
 from pipeline.sources import Stamps
+from pipeline.splicing import compare_splice, splice, survey
 
 DRAFTS = ".drafts"
-_ID = b'"id":"'
 
 
 def draft(run: Run, export: Export, change: Change) -> ExportFile:
@@ -24,23 +24,46 @@ def draft(run: Run, export: Export, change: Change) -> ExportFile:
 
     Where little changed, the published lines are copied and only the new rows are written.
     """
-    target = draft_path(run.settings.exports, export.file)
+    target, new = draft_path(run.settings.exports, export.file), _new_lines(run, export)
     target.parent.mkdir(parents=True, exist_ok=True)
-    published = run.settings.exports / export.file
-    run.bind_now(export.table)
+    new.unlink(missing_ok=True)
     if change.whole or not _is_published(run, export):
+        run.bind_now(export.table)
         _write_lines(run, export.table, export, target)
-        _bind_lines(run, f"files.{export.name}_new", export, target)
     else:
-        new = target.with_suffix(".new")
         if change.added:
             _write_lines(run, change.new_rows, export, new)
         else:
             new.write_bytes(b"")
-        _bind_lines(run, f"files.{export.name}_new", export, new)
-        _splice(published, new, change.removed, target)
-    _bind_lines(run, f"files.{export.name}", export, target)
+        splice(run.settings.exports / export.file, new, change.removed, target)
+    _to_disk(target)
     return ExportFile(export.file, target.stat().st_size, run.content(export.table).rows, file_sha256(target))
+
+
+def read_again(run: Run, export: Export, change: Change) -> None:
+    """Reads a draft back and holds it against what it should be. Raises GateError where it is anything else.
+
+    Lines that were copied must be the published ones; all others must be the table's, which checks in SQL see to:
+    they read the whole file as `files.<export>`, the lines that were not copied as `files.<export>_new` and
+    `files.<export>_lines`, and what these should be as `files.<export>_expected`.
+    """
+    target, new = draft_path(run.settings.exports, export.file), _new_lines(run, export)
+    longest = survey(target)
+    fresh, rows = target, export.table
+    if new.exists():
+        compare_splice(run.settings.exports / export.file, new, change.removed, target)
+        fresh, rows = new, change.new_rows or f"(select * from {export.table} where false)"
+    run.bind_now(export.table)
+    _bind_lines(run, f"files.{export.name}", export, target, longest)
+    _bind_lines(run, f"files.{export.name}_new", export, fresh, longest)
+    size = max(longest + 1, 2 * 1024 * 1024)
+    options = (
+        f"header = false, delim = '', quote = '', escape = '', new_line = '\\n', max_line_size = {size}, auto_detect = false"
+    )
+    lines = f"select line from read_csv({quoted(str(fresh))}, columns = {{'line': 'varchar'}}, {options})"
+    run.engine.define(f"files.{export.name}_lines", lines)
+    expected = f"select cast(to_json(row) as varchar) as line from (select {_columns(run, export)} from {rows}) as row"
+    run.engine.define(f"files.{export.name}_expected", expected)
 
 
 def _is_published(run: Run, export: Export) -> bool:
@@ -48,43 +71,22 @@ def _is_published(run: Run, export: Export) -> bool:
     return file is not None and is_in_place(run.settings.exports, file, run.stamps)
 
 
+def _new_lines(run: Run, export: Export) -> Path:
+    return draft_path(run.settings.exports, export.file).with_suffix(".new")
+
+
+def _columns(run: Run, export: Export) -> str:
+    return ", ".join(_json_column(field) for field in run.store.tables[export.table].schema)
+
+
 def _write_lines(run: Run, rows: str, export: Export, target: Path) -> None:
-    columns = ", ".join(_json_column(field) for field in run.store.tables[export.table].schema)
-    run.engine.execute(f"copy (select {columns} from {rows} order by id) to {quoted(str(target))} (format json)")
-    _to_disk(target)
+    select = f"select {_columns(run, export)} from {rows} order by id"
+    run.engine.execute(f"copy ({select}) to {quoted(str(target))} (format json)")
 
 
-def _splice(published: Path, new: Path, removed: frozenset[str], target: Path) -> None:
-    """Merges two files of lines sorted by id, without the lines whose id was removed."""
-    gone = {name.encode() for name in removed}
-    with published.open("rb") as old, new.open("rb") as added, target.open("wb") as out:
-        keyed_old = ((_line_id(line), line) for line in old)
-        kept = (pair for pair in keyed_old if pair[0] not in gone)
-        coming = next(added, None)
-        coming_id = _line_id(coming) if coming else b""
-        for key, line in kept:
-            while coming and coming_id < key:
-                out.write(coming)
-                coming = next(added, None)
-                coming_id = _line_id(coming) if coming else b""
-            out.write(line)
-        if coming:
-            out.write(coming)
-            out.writelines(added)
-    _to_disk(target)
-
-
-def _line_id(line: bytes) -> bytes:
-    """The id of a line as `_write_lines` wrote it: the second member."""
-    start = line.index(_ID) + len(_ID)
-    return line[start : line.index(b'"', start)]
-
-
-def _bind_lines(run: Run, name: str, export: Export, path: Path) -> None:
+def _bind_lines(run: Run, name: str, export: Export, path: Path, longest: int) -> None:
     """Makes `name` a view on a file of lines, as a reader outside would read it."""
     columns = ", ".join(f"{quoted(f.name)}: {quoted(_json_type(f.type))}" for f in run.store.tables[export.table].schema)
-    with path.open("rb") as lines:
-        longest = max(map(len, lines), default=0)
     size = max(longest + 1, 1024 * 1024)  # DuckDB reserves several times this much
     reader = (
         f"read_json({quoted(str(path))}, format = 'newline_delimited', columns = {{{columns}}}, maximum_object_size = {size})"

@@ -90,9 +90,9 @@ def land(data: Path, store: DeltaStore, engine: Engine, load: Load, progress: Ca
     Raises InputError where a file shrank or its landed bytes changed.
     """
     landed, stamps = Landed(), Stamps(store.root / ".sources.json")
-    states = _states(store, engine)
-    before = dict(states)
-    rows = _rows(discover(data), states, stamps, load, landed, progress)
+    known = states(store, engine)
+    before = dict(known)
+    rows = _rows(discover(data), known, stamps, load, landed, progress)
     if (first := next(rows, None)) is not None:
         failures: list[Exception] = []
         reader = pa.RecordBatchReader.from_batches(load.schema, _keeping_failures(first, rows, failures))
@@ -102,7 +102,7 @@ def land(data: Path, store: DeltaStore, engine: Engine, load: Load, progress: Ca
             if failures:
                 raise failures[0] from None
             raise
-    if changed := [state for name, state in states.items() if state != before.get(name)]:
+    if changed := [state for name, state in known.items() if state != before.get(name)]:
         stamp = {"load_id": load.load_id, "recorded_at": load.recorded_at}
         ledger = pa.Table.from_pylist([asdict(state) | stamp for state in changed], schema=store.tables["raw.files"].schema)
         store.append("raw.files", ledger, _ledger_metadata(store, load.load_id))
@@ -112,8 +112,8 @@ def land(data: Path, store: DeltaStore, engine: Engine, load: Load, progress: Ca
 
 def undo_torn_load(store: DeltaStore) -> None:
     """Takes back a load that was killed between its rows and its ledger; its lines are read again from the files."""
-    (last,) = store.history("raw.files", 1)
-    expected = int(last["raw.lines"]) if "raw.lines" in last else store.first_version("raw.lines")
+    last = next((commit for commit in store.history("raw.files") if "raw.lines" in commit), {})
+    expected = int(last.get("raw.lines", store.first_version("raw.lines")))
     if store.version("raw.lines") != expected:
         store.restore("raw.lines", expected)
         nothing = store.tables["raw.files"].schema.empty_table()
@@ -122,8 +122,8 @@ def undo_torn_load(store: DeltaStore) -> None:
 
 def ledger_hash(store: DeltaStore, engine: Engine) -> str:
     """Returns one hash over what has been read of all files."""
-    states = sorted(_states(store, engine).values(), key=lambda state: state.source_file)
-    seen = [[state.source_file, state.generation, state.bytes, state.content_sha256] for state in states]
+    newest = sorted(states(store, engine).values(), key=lambda state: state.source_file)
+    seen = [[state.source_file, state.generation, state.bytes, state.content_sha256] for state in newest]
     return hashlib.sha256(json.dumps(seen).encode()).hexdigest()
 
 
@@ -131,7 +131,8 @@ def _ledger_metadata(store: DeltaStore, run_id: str) -> dict[str, str]:
     return {"run_id": run_id, "raw.lines": str(store.version("raw.lines"))}
 
 
-def _states(store: DeltaStore, engine: Engine) -> dict[str, FileState]:
+def states(store: DeltaStore, engine: Engine) -> dict[str, FileState]:
+    """Returns how far each file has been landed, by its name."""
     engine.bind("raw.files", store.read("raw.files").files, store.tables["raw.files"].schema)
     names = ", ".join(FileState.__dataclass_fields__)
     newest = "row_number() over (partition by source_file order by generation desc, bytes desc) = 1"

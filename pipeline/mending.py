@@ -17,7 +17,7 @@ class Change:
 
     removed:  ids that left it
     added:    how many rows are new
-    new_rows: the relation that holds them
+    new_rows: the relation that holds them, where there are any
     whole:    everything is to be written anew
     """
 
@@ -62,7 +62,7 @@ def _difference(run: Run, table: str, sql: str, reach: Reach | None) -> Change:
     total = int(run.engine.value("select count(*) as n from before.rows"))
     if added + len(gone) > MENDABLE * total or len(gone) > MAX_REMOVED:
         return Change()
-    return Change(frozenset(gone), added, f"run.new_{table.split('.')[1]}", whole=False)
+    return Change(frozenset(gone), added, f"run.new_{table.split('.')[1]}" if added else "", whole=False)
 
 
 def mend_set(run: Run, table: str, sql: str, metadata: dict[str, str], reach: Reach | None, export: str) -> None:

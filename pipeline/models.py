@@ -54,7 +54,10 @@ class Model:
     @cached_property
     def fingerprint(self) -> str:
         """sha256 over the tokens of the SQL: comments and layout don't count."""
-        return fingerprint_of(self.sql)
+        try:
+            return fingerprint_of(self.sql)
+        except SqlglotError as error:
+            raise ModelError(f"{self.path}: not valid SQL: {_first_line(error)}") from None
 
     @cached_property
     def query(self) -> exp.Query:

@@ -4,7 +4,8 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from threading import Thread
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -28,7 +29,7 @@ def ordered_map(work: Callable[[Item], Result], items: Iterable[Item], size: Cal
     if following is None:
         return
     workers = max(1, os.cpu_count() or 1)
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_die_with_parent) as pool:
         running: deque[Future[Result]] = deque([pool.submit(work, following)])
         for item in iterator:
             running.append(pool.submit(work, item))
@@ -36,3 +37,15 @@ def ordered_map(work: Callable[[Item], Result], items: Iterable[Item], size: Cal
                 yield running.popleft().result()
         while running:
             yield running.popleft().result()
+
+
+def _die_with_parent() -> None:
+    """Ends a worker when the process that started it is gone, however that one ended."""
+
+    def watch() -> None:
+        parent = parent_process()
+        if parent is not None:
+            parent.join()
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()

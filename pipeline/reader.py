@@ -156,6 +156,7 @@ class Warehouse:
 
     @contextmanager
     def _engine(self) -> Iterator[Engine]:
+        self._store.forget()
         with TemporaryDirectory(prefix="distill-") as spill:
             engine = Engine(self._library.functions.sql, spill=Path(spill))
             try:

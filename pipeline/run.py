@@ -1,7 +1,7 @@
 """What all stages of one run share."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -9,8 +9,9 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
+from pipeline.compile import Compiled
 from pipeline.engine import Engine, quoted
-from pipeline.errors import GateError
+from pipeline.errors import GateError, ModelError
 from pipeline.models import Library
 from pipeline.receipts import Receipt
 from pipeline.settings import Settings
@@ -91,13 +92,21 @@ class Run:
         if files or replace:
             self.store.commit(table, files, metadata, replace=replace)
 
+    def try_models(self, models: Iterable[Compiled]) -> None:
+        """Binds every model once, so that a mistake shows although its stream may have no lines. Names the file."""
+        for model in models:
+            try:
+                self.engine.define("run.trial", model.sql)
+            except ModelError as error:
+                raise ModelError(f"{model.path}: {error}") from error
+
     def metadata(self, models: Mapping[str, str]) -> dict[str, str]:
         """Returns what a commit says of itself: the run, and the models with version and fingerprint."""
         return {"run_id": self.run_id, "models": " ".join(f"{name}={mark}" for name, mark in sorted(models.items()))}
 
     def count_by(self, sql: str) -> Counter[str]:
         """Returns the counts of a query with the columns `key` and `amount`."""
-        return Counter({row["key"]: int(row["amount"]) for row in self.engine.rows(sql)})
+        return Counter({row["key"]: int(row["amount"] or 0) for row in self.engine.rows(sql)})
 
     def empty(self, name: str, table: str) -> None:
         schema: pa.Schema = self.store.tables[table].schema

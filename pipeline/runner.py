@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from pipeline import catalog, drift, files, landing, models, receipts, snapshots, tables
 from pipeline.engine import Engine
-from pipeline.errors import DistillError, GateError
+from pipeline.errors import DistillError, GateError, ModelError
 from pipeline.receipts import Receipt, iso
 from pipeline.report import summary_page
 from pipeline.run import Reporter, Run
@@ -176,7 +176,10 @@ def _check(run: Run, stage: Stage) -> None:
     """Runs the checks of a stage: each selects the rows that break a rule."""
     for model in run.library.room("checks"):
         if model.head("stage") == stage.name:
-            broken = run.engine.rows(f"select * from ({model.sql}) limit 5")
+            try:
+                broken = run.engine.rows(f"select * from ({model.sql}) limit 5")
+            except ModelError as error:
+                raise GateError(f"check {model.stem} of {stage.name} can't be made; nothing was published: {error}") from error
             if broken:
                 shown = json.dumps(broken, default=str, ensure_ascii=False)
                 raise GateError(f"check {model.stem} of {stage.name} found rows that break it: {shown}; nothing was published")

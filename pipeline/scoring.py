@@ -49,6 +49,9 @@ def _score(run: Run, models: dict[str, Compiled], new_files: tuple[str, ...], ke
     run.bind("before.runs", store.read(SCORES), where="" if kept else "false")
 
     run.bind("evidence.records", store.read("evidence.records"), files=new_files)
+    if not kept:
+        run.bind("scored.runs", store.read(SCORES))
+        run.try_models(models.values())
     engine.materialise("run.free_scores", _scores_sql(run, free, columns))
 
     run.bind_now("evidence.records")
@@ -77,5 +80,5 @@ def _score(run: Run, models: dict[str, Compiled], new_files: tuple[str, ...], ke
 def _scores_sql(run: Run, models: list[Compiled], columns: str) -> str:
     if not models:
         return f"select {columns} from before.runs where false"
-    run.engine.define("scored.judged", " union all by name ".join(model.sql for model in models))
+    run.engine.define("scored.judged", " union all by name ".join(f"({model.sql})" for model in models))
     return f"select {columns} from ({run.library['scored/_runs'].sql})"

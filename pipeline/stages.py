@@ -66,6 +66,7 @@ def _export(export: Export) -> Stage:
     def build(run: Run, models: Models, made_of: str) -> None:
         change = exports.build(run, export, models, made_of)
         run.files[export.file] = files.draft(run, export, change)
+        files.read_again(run, export, change)
 
     def intact(run: Run) -> bool:
         file = run.files.get(export.file)

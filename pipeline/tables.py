@@ -52,11 +52,16 @@ def load(folders: Iterable[Path]) -> dict[str, Table]:
     paths = [path for folder in folders for path in sorted((folder / "tables").glob("*.sql"))]
     texts = {path.stem: path.read_text(encoding="utf-8") for path in paths}
     schemas = table_schemas(texts)
-    return {name: read_table(name, text, schemas[name]) for name, text in texts.items()}
+    return {name: _table(name, text, schemas[name]) for name, text in texts.items()}
 
 
-def read_table(name: str, text: str, schema: pa.Schema) -> Table:
+def read_table(path: Path) -> Table:
     """Reads one declaration."""
+    text = path.read_text(encoding="utf-8")
+    return _table(path.stem, text, table_schemas({path.stem: text})[path.stem])
+
+
+def _table(name: str, text: str, schema: pa.Schema) -> Table:
     title, head = read_header(text)
     columns = tuple(Column(m[1], m[2], m[3] is None, m[4]) for line in text.splitlines() if (m := _COLUMN.match(line)))
     parsed = sqlglot.parse_one(text, dialect=DIALECT)

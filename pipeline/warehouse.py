@@ -70,6 +70,10 @@ class DeltaStore:
         """Returns the version of a table that was made and not written to yet."""
         return 1 if self.tables[table].checks else 0
 
+    def forget(self) -> None:
+        """Looks anew at what is newest, for who reads while others write."""
+        self._newest.clear()
+
     def version(self, table: str) -> int:
         """Returns the newest committed version of a table, as this store knows it: there is one writer at a time."""
         if table not in self._newest:

@@ -35,9 +35,10 @@ class Terminal:
         self._bytes = 0
 
     def stage(self, name: str) -> None:
-        self._progress.start()
         self._bytes = 0
-        self._task = self._progress.add_task(name, total=None, note="")
+        if not self._progress.disable:
+            self._task = self._progress.add_task(name, total=None, note="")
+            self._progress.start()
 
     def advance(self, amount: int) -> None:
         self._bytes += amount
@@ -46,8 +47,9 @@ class Terminal:
 
     def done(self, receipt: Receipt) -> None:
         if self._task is not None:
+            self._progress.stop()
             self._progress.remove_task(self._task)
-        self._progress.stop()
+            self._task = None
         counts = ", ".join(f"{receipt.record_counts[name]:,} {name}" for name in COUNTS if receipt.record_counts[name])
         style = _STYLES[receipt.status]
         seconds = milliseconds(receipt.started_at, receipt.ended_at or receipt.started_at) / 1000

@@ -1,24 +1,19 @@
--- The rag file holds the rows of its table, each once, sorted by id.
--- grain: one row per violation
+-- The new lines of the rag file are the rows of its table, to the letter, each once.
+-- grain: one row per line that stands only on one side, or not as often on both
 -- version: 1
 -- stage: export-rag
 
-with file_rows as (
-    select
-        id,
-        count(*) as copies
-    from files.rag
-    group by id
+with counted as (
+    select md5(line) as digest, substr(line, 1, 200) as beginning, 1 as in_file, 0 as in_table from files.rag_lines
+    union all
+    select md5(line) as digest, substr(line, 1, 200) as beginning, 0 as in_file, 1 as in_table from files.rag_expected
 )
 
 select
-    table_rows.id as id_in_table,
-    file_rows.id as id_in_file,
-    file_rows.copies
-from exports.rag as table_rows
-full outer join file_rows
-    on table_rows.id = file_rows.id
-where
-    table_rows.id is null
-    or file_rows.id is null
-    or file_rows.copies > 1
+    digest,
+    min(beginning) as beginning,
+    sum(in_file) as in_file,
+    sum(in_table) as in_table
+from counted
+group by digest
+having sum(in_file) <> sum(in_table)
