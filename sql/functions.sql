@@ -11,6 +11,12 @@ create macro is_blank(t) as not coalesce(regexp_matches(t, '[^ \t\n\v\f\r]'), fa
 -- The text itself, or null where it is blank.
 create macro filled(t) as case when not is_blank(t) then t end;
 
+-- Whether an object, as JSON text, has a key: null and absent look alike in its fields.
+create macro has_key(line, key) as json_exists(line, '$.' || key);
+
+-- A number that stands for two texts together, the same wherever the same engine runs.
+create macro pair_hash(a, b) as hash(a, b);
+
 -- A JSON string as text.
 create macro text(value) as case when starts_with(value, '"') then value ->> '$' end;
 
@@ -22,14 +28,18 @@ create macro is_number(value) as coalesce(cast(value as varchar) >= '-' and cast
 
 -- A JSON number as double; beyond the range of a double: null.
 create macro number(value) as
-    case when is_number(value) and abs(try_cast(value as double)) < 1.7976931348623157e308 then try_cast(value as double) end;
+    case
+        when is_number(value) and abs(try_cast(value as double)) < 1.7976931348623157e308 then try_cast(value as double)
+    end;
 
 -- A JSON number without a fraction, within 64 bits.
 create macro whole(value) as
     case
         when not is_number(value) then null
         when regexp_full_match(value, '-?[0-9]+') then try_cast(value as bigint)
-        when abs(try_cast(value as double)) < 9223372036854775807 and try_cast(value as double) = floor(try_cast(value as double))
+        when
+            abs(try_cast(value as double)) < 9223372036854775807
+            and try_cast(value as double) = floor(try_cast(value as double))
             then try_cast(try_cast(value as double) as bigint)
     end;
 
@@ -77,20 +87,25 @@ create macro is_time(t) as regexp_full_match(
     t,
     '[0-9]{4}-[0-9]{2}-[0-9]{2}'
     || '(_([01][0-9]|2[0-3])-[0-5][0-9]-[0-5][0-9]'
-    || '|[T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.,][0-9]{1,9})?)?([Zz]|[+-]([01][0-9]|2[0-3])(:?[0-5][0-9])?)?)?'
+    || '|[T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.,][0-9]{1,9})?)?'
+    || '([Zz]|[+-]([01][0-9]|2[0-3])(:?[0-5][0-9])?)?)?'
 );
 
--- Such a text taken apart and put together as `YYYY-MM-DD hh:mm:ss.ffffff+hh:mm`; digits beyond the microsecond are cut off.
+-- Such a text put together again as `YYYY-MM-DD hh:mm:ss.ffffff+hh:mm`; digits beyond the microsecond are cut off.
 create macro time_in_parts(t) as
     substr(t, 1, 10) || ' '
     || coalesce(nullif(replace(substr(t, 12, 5), '-', ':'), ''), '00:00')
     || coalesce(nullif(replace(regexp_extract(t, '^.{16}([:-][0-9]{2})($|[.,Zz+-])', 1), '-', ':'), ''), ':00')
     || coalesce('.' || nullif(regexp_extract(t, '[.,]([0-9]{1,6})', 1), ''), '')
-    || coalesce(nullif(regexp_replace(regexp_extract(t, '^.{10}[T ].{5}.*([+-].*)$', 1), '^(...):?(..)$', '\1:\2'), ''), '+00');
+    || coalesce(
+        nullif(regexp_replace(regexp_extract(t, '^.{10}[T ].{5}.*([+-].*)$', 1), '^(...):?(..)$', '\1:\2'), ''), '+00'
+    );
 
 create macro within_years(moment) as
     case
-        when moment between timestamptz '0001-01-01 00:00:00+00' and timestamptz '9999-12-31 23:59:59.999999+00' then moment
+        when
+            moment between timestamptz '0001-01-01 00:00:00+00' and timestamptz '9999-12-31 23:59:59.999999+00'
+            then moment
     end;
 
 -- A time field as a UTC time, or null where it can't be read as one. The first case is the common one, made cheap.
@@ -98,10 +113,14 @@ create macro utc(value) as
     case
         when regexp_full_match(
             value,
-            '"(19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}[T ]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,6})?(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])"'
+            '"(19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}[T ]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,6})?'
+            || '(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])"'
         ) then try_cast(substr(value, 2, length(value) - 2) as timestamptz)
         when starts_with(value, '"')
-            then case when is_time(text(value)) then within_years(try_cast(time_in_parts(text(value)) as timestamptz)) end
+            then
+                case
+                    when is_time(text(value)) then within_years(try_cast(time_in_parts(text(value)) as timestamptz))
+                end
         when is_number(value) then utc_from_number(value)
     end;
 

@@ -10,7 +10,7 @@ select
     recorded_at,
     cast(null as varchar) as time_field,
     case
-        when field.run_id is not null or json_exists(line, '$.run_id') then filled(text(field.run_id))
+        when field.run_id is not null or has_key(line, 'run_id') then filled(text(field.run_id))
         else source || ':' || substr(sig_hash, 1, 16)
     end as run_id,
     filled(text(field.task_id)) as task_id,

@@ -1,4 +1,4 @@
--- Every line that could not become evidence: broken ones, and objects (with all their repeats) without a time or a task.
+-- Lines that could not become evidence: broken ones, and objects (with all their repeats) without a time or a task.
 -- grain: one row per skipped line
 -- version: 1
 

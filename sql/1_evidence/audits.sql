@@ -5,7 +5,7 @@
 select
     field.ts as time_field,
     case
-        when field.run_id is not null or json_exists(line, '$.run_id') then filled(text(field.run_id))
+        when field.run_id is not null or has_key(line, 'run_id') then filled(text(field.run_id))
         else coalesce(filled(label(field.finding_id)), source || ':' || substr(sig_hash, 1, 16))
     end as run_id,
     filled(text(field.topic)) as task_fallback,

@@ -5,8 +5,8 @@
 with parents as (
     select
         task_id,
-        count_if(category = 'accepted') as accepted,
-        count_if(category = 'rejected') as rejected,
+        count(case when category = 'accepted' then 1 end) as accepted,
+        count(case when category = 'rejected' then 1 end) as rejected,
         count(*) as judged
     from scored.runs
     where

@@ -1,5 +1,5 @@
--- The tasks that preference has to decide again: those in `run.tasks`, and those that share an accepted text with one of
--- them. Pairs of two tasks can have the same id only then. Asked again with its own answer until no task joins.
+-- The tasks that preference decides again: those in `run.tasks`, and those that share an accepted text with one of them:
+-- pairs of two tasks can have the same id only then. Asked again with its own answer until no task joins.
 -- grain: one row per task
 -- version: 1
 

@@ -7,8 +7,8 @@ with tasks as (
     from exports.candidates
     group by task_id
     having
-        count_if(category = 'accepted') > 0
-        and count_if(category in ('rejected', 'partially_accepted')) > 0
+        count(case when category = 'accepted' then 1 end) > 0
+        and count(case when category in ('rejected', 'partially_accepted') then 1 end) > 0
 ),
 
 gated as (

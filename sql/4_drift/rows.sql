@@ -3,9 +3,9 @@
 -- version: 1
 
 select
-    count_if(was.key is null) as added,
-    count_if(now.key is null) as removed,
-    count_if(was.digest <> now.digest) as changed
+    count(case when was.key is null then 1 end) as added,
+    count(case when now.key is null then 1 end) as removed,
+    count(case when was.digest <> now.digest then 1 end) as changed
 from before.keyed as was
 full outer join after.keyed as now
     on was.key = now.key

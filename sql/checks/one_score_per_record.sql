@@ -4,11 +4,11 @@
 -- stage: score
 
 with records as (
-    select count(*) as amount, sum(hash(source, sig_hash)) as keys from evidence.records
+    select count(*) as amount, sum(pair_hash(source, sig_hash)) as keys from evidence.records
 ),
 
 runs as (
-    select count(*) as amount, sum(hash(source, sig_hash)) as keys from scored.runs
+    select count(*) as amount, sum(pair_hash(source, sig_hash)) as keys from scored.runs
 )
 
 select

@@ -3,17 +3,26 @@
 -- version: 1
 -- stage: export-preference
 
-with counted as (
-    select md5(line) as digest, substr(line, 1, 200) as beginning, 1 as in_file, 0 as in_table from files.preference_lines
+with sides as (
+    select line, 1 as in_file, 0 as in_table from files.preference_lines
     union all
-    select md5(line) as digest, substr(line, 1, 200) as beginning, 0 as in_file, 1 as in_table from files.preference_expected
+    select line, 0 as in_file, 1 as in_table from files.preference_expected
+),
+
+odd as (
+    select
+        md5(line) as digest,
+        sum(in_file) as in_file,
+        sum(in_table) as in_table
+    from sides
+    group by md5(line)
+    having sum(in_file) <> sum(in_table)
 )
 
 select
-    digest,
-    min(beginning) as beginning,
-    sum(in_file) as in_file,
-    sum(in_table) as in_table
-from counted
-group by digest
-having sum(in_file) <> sum(in_table)
+    odd.in_file,
+    odd.in_table,
+    substr(sides.line, 1, 200) as beginning
+from odd
+inner join sides
+    on odd.digest = md5(sides.line)
