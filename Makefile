@@ -30,14 +30,15 @@ check: setup ## types, linter, formatter, and the lock of the models
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m tools.lock --check
+	$(DISTILL) lock --check
+	$(BIN)/python -m tools.docs --check
 
 format: setup ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 lock: setup ## write sql/versions.lock after a model changed and its version was raised
-	$(BIN)/python -m tools.lock
+	$(DISTILL) lock
 
 docs: setup ## write the generated pages of docs/ anew
 	$(BIN)/python -m tools.docs

@@ -1,6 +1,6 @@
 """What changed against the run before, and whether the input or the SQL is the cause."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -13,14 +13,12 @@ from pipeline.tables import key_text, row_digest
 Cause = str | None
 
 
-def metrics_of(receipts: Iterable[Receipt]) -> dict[str, int]:
-    """Returns every count of a run under one name each."""
-    found: dict[str, int] = {}
-    for receipt in receipts:
-        counts, stage = receipt.record_counts, receipt.stage
+def metrics_of(counted: Mapping[str, Any], receipts: Iterable[Receipt]) -> dict[str, int]:
+    """Returns every count of every stage, as it stands now, under one name each."""
+    found: dict[str, int] = {f"{receipt.stage}/errors": len(receipt.errors) for receipt in receipts}
+    for stage, counts in counted.items():
         for name in ("in", "out", "skipped", "deduped", "quarantined", "capped"):
             found[f"{stage}/{name}"] = counts[name]
-        found[f"{stage}/errors"] = len(receipt.errors)
         found |= {f"{stage}/category/{name}": amount for name, amount in counts["by_category"].items()}
         found |= {f"{stage}/reason/{name}": amount for name, amount in counts["by_reason"].items()}
     return found
@@ -103,7 +101,9 @@ def _tables(run: Run, receipts: list[Receipt], causes: dict[str, Cause]) -> list
                 "version_before": before.delta_version if before is not None else None,
                 "version_after": now.delta_version,
                 **change,
-                "cause": _joint(causes, makers) if any(change.values()) and before is not None else None,
+                "cause": ("input" if table == "raw.lines" else _joint(causes, makers))
+                if any(change.values()) and before is not None
+                else None,
             }
         )
     return rows

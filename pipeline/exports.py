@@ -1,5 +1,6 @@
 """The three corpora: their files, the models behind them, the switches of their gates, and how one is built."""
 
+import codecs
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,9 +77,17 @@ def _known_paths(path: Path | None) -> set[str]:
     if path is None:
         return set()
     try:
-        return {line for line in path.read_text(encoding="utf-8").split("\n") if line.strip()}
-    except (OSError, UnicodeDecodeError) as error:
+        return {_unquoted(line) for line in path.read_text(encoding="utf-8").split("\n") if line.strip()}
+    except (OSError, ValueError) as error:
         raise InputError(f"{path}: the list of known paths can't be read: {error}") from error
+
+
+def _unquoted(line: str) -> str:
+    """A path as git prints it: one with unusual characters stands in quotes, with its bytes escaped."""
+    line = line.removesuffix("\r")
+    if len(line) < 2 or line[0] != '"' or line[-1] != '"':
+        return line
+    return codecs.escape_decode(line[1:-1].encode())[0].decode("utf-8", "replace")
 
 
 def build(run: Run, export: Export, models: dict[str, Compiled], made_of: str) -> Change:

@@ -47,11 +47,11 @@ def mend_rows(run: Run, table: str, sql: str, metadata: dict[str, str], reach: R
 def _difference(run: Run, table: str, sql: str, reach: Reach | None) -> Change:
     """Holds the rows of a query against those of a table by everything but the texts that the id is a hash of."""
     published = run.store.read(table)
+    run.bind("before.rows", published)
     if not published.files:
         return Change()
     declared = run.store.tables[table]
     slim = ", ".join(name for name in declared.schema.names if name not in declared.bulk)
-    run.bind("before.rows", published)
     was = "before.rows" if reach is None else f"before.rows where {reach.rows}"
     for name, rows in (("run.now", f"({sql})"), ("run.was", was)):
         run.engine.materialise(name, f"select id, {_mark('row')} from (select {slim} from {rows}) as row")

@@ -12,6 +12,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from pipeline.errors import ModelError
+from pipeline.settings import builtin_sql
 
 DIALECT = "duckdb"
 LOCK_FILE = "versions.lock"
@@ -151,13 +152,18 @@ class Library:
         findings = []
         for name, model in sorted(self.models.items()):
             version, fingerprint = locked.get(name, (None, ""))
+            command = f"distill lock{self._option(model)}"
             if version is None:
-                findings.append(f"{name}: not in {LOCK_FILE}; `make lock` adds it")
+                findings.append(f"{name}: not in {LOCK_FILE}; `{command}` adds it")
             elif fingerprint != model.fingerprint and version == model.version:
-                findings.append(f"{name}: its SQL changed, but its version is still {version}; raise it, then `make lock`")
+                findings.append(f"{name}: its SQL changed, but its version is still {version}; raise it, then `{command}`")
             elif version != model.version:
-                findings.append(f"{name}: is version {model.version}, {LOCK_FILE} says {version}; run `make lock`")
+                findings.append(f"{name}: is version {model.version}, {LOCK_FILE} says {version}; run `{command}`")
         return findings
+
+    def _option(self, model: Model) -> str:
+        home = next(folder for folder in reversed(self.folders) if model.path.is_relative_to(folder))
+        return f" --sql {home}" if home != builtin_sql() else ""
 
 
 def load(folders: Iterable[Path]) -> Library:
@@ -188,7 +194,7 @@ def write_lock(folder: Path) -> Path:
     stale = [line for line in library.unlocked() if "its SQL changed" in line]
     if stale:
         raise ModelError("\n".join(stale))
-    lines = ["# model version fingerprint; written by `make lock`"]
+    lines = ["# model version fingerprint; written by `distill lock`"]
     lines += [f"{name} {model.version} {model.fingerprint}" for name, model in sorted(library.models.items())]
     path = folder / LOCK_FILE
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")

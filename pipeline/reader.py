@@ -94,7 +94,8 @@ class Warehouse:
         with self._engine() as engine:
             snapshot = self._find(engine, as_of)
             self._bind(engine, snapshot)
-            return [self._info(engine, snapshot, table) for _, table in sorted(self._store.tables.items())]
+            there = {*snapshot.tables, SNAPSHOTS}
+            return [self._info(engine, snapshot, table) for name, table in sorted(self._store.tables.items()) if name in there]
 
     def receipts(self, run_id: str) -> list[dict[str, Any]]:
         """Returns the receipts of a run, also of one that was not published."""
@@ -145,7 +146,9 @@ class Warehouse:
 
     def _bind(self, engine: Engine, snapshot: Snapshot) -> None:
         for name, table in self._store.tables.items():
-            engine.bind(name, self._store.read(name, self._version(snapshot, name)).files, table.schema)
+            there = name == SNAPSHOTS or name in snapshot.tables  # a table may be younger than the snapshot
+            files = self._store.read(name, self._version(snapshot, name)).files if there else ()
+            engine.bind(name, files, table.schema)
 
     def _version(self, snapshot: Snapshot, table: str) -> int | None:
         if table == SNAPSHOTS:

@@ -1,6 +1,7 @@
 """A run from its lock to its snapshot: recover what a killed run left, do the stages, publish, or publish nothing."""
 
 import json
+import re
 import secrets
 import shutil
 from collections.abc import Iterator, Sequence
@@ -13,7 +14,7 @@ import pyarrow as pa
 
 from pipeline import catalog, drift, files, landing, models, receipts, snapshots, tables
 from pipeline.engine import Engine
-from pipeline.errors import DistillError, GateError, ModelError
+from pipeline.errors import DistillError, GateError, InputError, ModelError
 from pipeline.receipts import Receipt, iso
 from pipeline.report import summary_page
 from pipeline.run import Reporter, Run
@@ -48,6 +49,9 @@ def run_stages(settings: Settings, reporter: Reporter, command: str = "run-all")
 
 @contextmanager
 def _opened(settings: Settings, reporter: Reporter) -> Iterator[Run]:
+    for folder in (settings.data, settings.warehouse, settings.exports, settings.reports):
+        if re.search("[\ud800-\udfff]", str(folder.absolute())):
+            raise InputError(f"{str(folder.absolute())!r}: the folder's name is no UTF-8; move or rename it")
     library = models.load(settings.sql_folders())
     store = DeltaStore(settings.warehouse, tables.load(settings.sql_folders()))
     store.create_missing()
@@ -198,14 +202,14 @@ def _settle(run: Run, kept: list[tuple[Receipt, StageState | None]], failure: Di
     report = None
     run_hash = None
     if failure is None:
-        metrics = drift.metrics_of(done)
+        metrics = drift.metrics_of(run.state["counts"], done)
         report = drift.report(run, done, stages, metrics)
         if report["deterministic_violation"]:
             failure = GateError("the same input and the same SQL gave another result; see drift.json; nothing was published")
         run.state["metrics"] = metrics
         run_hash = _run_hash(run)
     ended = datetime.now(UTC)
-    summary = receipts.summary(run.run_id, run.started_at, done, ended, run_hash)
+    summary = receipts.summary(run.run_id, run.started_at, done, ended, run_hash, failure is None)
     documents = [receipt.as_json() for receipt in done]
     _write(run, documents, summary, report, ended)
     if failure is None:
@@ -217,7 +221,7 @@ def _settle(run: Run, kept: list[tuple[Receipt, StageState | None]], failure: Di
 
 def _run_hash(run: Run) -> str:
     derived = [name for name in run.store.tables if not name.startswith("ops.") and name != "raw.files"]
-    return combined_hash({name: run.content(name).sha256 for name in derived} | {f.path: f.sha256 for f in run.files.values()})
+    return combined_hash({name: run.content(name).sha256 for name in derived})
 
 
 def _write(

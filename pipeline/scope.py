@@ -41,8 +41,13 @@ def find(run: Run, export: str, made_of: str) -> Reach | None:
 
 def _texts(run: Run, export: str) -> Reach:
     run.engine.materialise("run.reached", run.library[f"exports/_scope_{export}"].sql)
-    ids = f"select texts.{export}_id from exports.texts as texts semi join run.reached using (source, sig_hash)"
-    return Reach(rows=f"id in ({ids})", rejects="(source, sig_hash) in (select (source, sig_hash) from run.reached)")
+    id_name = f"texts.{export}_id"
+    ids = f"select {id_name} from exports.texts as texts semi join run.reached using (source, sig_hash)"
+    # Without `is not null` one record without texts would make `not in` true of no row at all.
+    return Reach(
+        rows=f"id in ({ids} where {id_name} is not null)",
+        rejects="(source, sig_hash) in (select (source, sig_hash) from run.reached)",
+    )
 
 
 def _tasks(run: Run) -> Reach:

@@ -101,7 +101,8 @@ def publish(store: DeltaStore, snapshot: Snapshot) -> None:
         "passed": snapshot.passed,
         "run_hash": snapshot.run_hash,
         "tables": [
-            {"name": name, "delta_version": c.delta_version, "rows": c.rows, "sha256": c.sha256}
+            {"name": name, "delta_version": c.delta_version}
+            | ({} if name.startswith("ops.") else {"rows": c.rows, "sha256": c.sha256})
             for name, c in sorted(snapshot.tables.items())
         ],
         "files": [asdict(file) for _, file in sorted(snapshot.files.items())],
@@ -150,7 +151,7 @@ def _sum(engine: Engine, table: Table, files: list[str], where: str = "") -> tup
 def _from_row(row: dict[str, Any]) -> Snapshot:
     state = json.loads(row["state"])
     totals = state.pop("totals")
-    tables = {t["name"]: Content(t["delta_version"], t["rows"], int(totals[t["name"]], 16)) for t in row["tables"]}
+    tables = {t["name"]: Content(t["delta_version"], t["rows"] or 0, int(totals[t["name"]], 16)) for t in row["tables"]}
     return Snapshot(
         snapshot=row["snapshot"],
         run_id=row["run_id"],

@@ -23,7 +23,7 @@ CONFIGURATION = {"delta.logRetentionDuration": "interval 36500 days", "delta.ena
 HOOKS = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
 WRITER = WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=16384)
 TARGET_FILE_BYTES = 256 * 1024 * 1024
-UNUSABLE = frozenset("%\\[]^|*?")
+UNUSABLE = frozenset("%\\[]^|*?#")
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class DeltaStore:
         self.tables = tables
         self._read: dict[tuple[str, int], Version] = {}
         self._newest: dict[str, int] = {}
-        if bad := sorted(UNUSABLE & set(str(self.root))):
-            raise WarehouseError(f"{self.root}: Delta can't keep tables in a folder with {' '.join(bad)} in its path")
+        if bad := sorted(c for c in set(str(self.root)) if c in UNUSABLE or not c.isprintable()):
+            raise WarehouseError(f"{str(self.root)!r}: Delta can't keep tables below a path with {', '.join(map(repr, bad))}")
 
     def path(self, table: str) -> Path:
         room, name = table.split(".")

@@ -26,10 +26,11 @@ create macro word(value) as nullif(lower(trimmed(text(value))), '');
 -- A JSON number begins with a digit or a minus; no other JSON value begins with a character from - to 9.
 create macro is_number(value) as coalesce(cast(value as varchar) >= '-' and cast(value as varchar) < ':', false);
 
--- A JSON number as double; beyond the range of a double: null.
+-- A JSON number as double; beyond the range of a double: null. Minus zero is zero: storage does not keep them apart.
 create macro number(value) as
     case
-        when is_number(value) and abs(try_cast(value as double)) < 1.7976931348623157e308 then try_cast(value as double)
+        when is_number(value) and abs(try_cast(value as double)) < 1.7976931348623157e308
+            then try_cast(value as double) + 0.0
     end;
 
 -- A JSON number without a fraction, within 64 bits.

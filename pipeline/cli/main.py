@@ -2,6 +2,7 @@
 
 import click
 
+from pipeline.cli.models import lock
 from pipeline.cli.query import health, receipts, sql, tables
 from pipeline.cli.runs import RUN_COMMANDS
 from pipeline.version import product_version
@@ -29,5 +30,5 @@ def main() -> None:
     """
 
 
-for command in (*RUN_COMMANDS, sql, tables, receipts, health):
+for command in (*RUN_COMMANDS, sql, tables, receipts, health, lock):
     main.add_command(command)

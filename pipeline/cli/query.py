@@ -10,7 +10,7 @@ from pipeline.cli.options import Command, as_of_option, json_option, sql_option,
 from pipeline.cli.printing import FORMATS, print_table, write_table
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, short_help="Run one select over the published tables.")
 @click.argument("query")
 @as_of_option
 @click.option(
@@ -24,14 +24,14 @@ def sql(query: str, as_of: str | None, kind: str, output: Path | None, warehouse
 
     \b
     distill sql "select source, count(*) from evidence.records group by source"
-    distill sql "select * from exports.quarantine" --as-of "1 runs ago" --format csv
+    distill sql "select * from exports.quarantine" --as-of "1 run ago" --format csv
     """
     from pipeline.reader import Warehouse
 
     write_table(Warehouse(warehouse, sql=sql).sql(query, as_of), kind, output)
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, short_help="List the tables and the models that made them.")
 @as_of_option
 @warehouse_option
 @sql_option
@@ -71,7 +71,7 @@ def tables(as_of: str | None, warehouse: Path, sql: Path | None, as_json: bool, 
     print_table(("model", "version", "fingerprint"), [[name, version, print_[:12]] for name, version, print_ in rows])
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, short_help="Show the receipts of a run.")
 @click.option("--run-id", default="latest", show_default=True, metavar="ID", help="The run; also latest or 'N runs ago'.")
 @warehouse_option
 @json_option
@@ -92,7 +92,7 @@ def receipts(run_id: str, warehouse: Path, as_json: bool) -> None:
                 click.echo(f"{receipt['stage']}: {kind.removesuffix('s')}: {text}")
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, short_help="Say whether everything is fine.")
 @warehouse_option
 @json_option
 def health(warehouse: Path, as_json: bool) -> None:

@@ -10,7 +10,7 @@ from pipeline.cli.options import Command, run_options, settings_from
 from pipeline.cli.terminal import Terminal
 
 _HELP = {
-    "run-all": """Land new lines, build evidence, score it, and export what passes every gate.
+    "run-all": """Land, build evidence, score, and export what passes every gate.
 
     Only what changed is done; a run on unchanged input says so. Nothing is published unless every stage came through.
     """,
@@ -25,7 +25,7 @@ _HELP = {
 
 
 def _command(name: str, text: str) -> click.Command:
-    @click.command(name, cls=Command, help=text)
+    @click.command(name, cls=Command, help=text, short_help=text.split("\n")[0].split(". ")[0].removesuffix(".") + ".")
     @run_options
     def run(as_json: bool, **options: Any) -> None:
         from pipeline.runner import run_stages  # slow to load, and --help does not need it

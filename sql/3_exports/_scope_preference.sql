@@ -1,5 +1,5 @@
--- The tasks that preference decides again: those in `run.tasks`, and those that share an accepted text with one of them:
--- pairs of two tasks can have the same id only then. Asked again with its own answer until no task joins.
+-- The tasks that preference decides again: those in `run.tasks`, and those that accepted a text which stands in one of
+-- them: only their pairs can have the same id. Asked again with its own answer until no task joins.
 -- grain: one row per task
 -- version: 1
 
@@ -12,7 +12,6 @@ with ids as (
         on
             runs.source = texts.source
             and runs.sig_hash = texts.sig_hash
-    where runs.category = 'accepted'
 ),
 
 twins as (
