@@ -1,5 +1,6 @@
 """warehouse/distillery.duckdb: views on the published tables that any DuckDB client opens."""
 
+import errno
 from pathlib import Path
 
 from pipeline.engine import write_views
@@ -7,6 +8,13 @@ from pipeline.snapshots import SNAPSHOTS, Snapshot
 from pipeline.warehouse import DeltaStore
 
 NAME = "distillery.duckdb"
+
+
+def make_place(store: DeltaStore) -> None:
+    """Makes sure that the catalog can be written."""
+    for path in (store.root / NAME, store.root / f".{NAME}.draft"):
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "is a folder where a file belongs", str(path))
 
 
 def write(store: DeltaStore, snapshot: Snapshot) -> Path:

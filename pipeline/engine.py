@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import duckdb
 import pyarrow as pa
 
-from pipeline.errors import ModelError, UsageError, WarehouseError
+from pipeline.errors import DamageError, ModelError, UsageError, WarehouseError
 
 ROWS_PER_BATCH = 8192
 _READING = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN, duckdb.StatementType.RELATION)
@@ -27,6 +27,7 @@ class Engine:
 
     def __init__(self, functions: str, *, threads: int | None = None, memory_limit: str = "2GB", spill: Path) -> None:
         self.spill = spill
+        self._bound: dict[str, tuple[str, ...]] = {}
         config: dict[str, Any] = {
             "memory_limit": memory_limit,
             "temp_directory": str(spill),
@@ -46,6 +47,7 @@ class Engine:
 
     def bind(self, name: str, files: Sequence[str], schema: pa.Schema, where: str = "") -> None:
         """Makes `name` a view on these Parquet files; without files, an empty one with the columns of `schema`."""
+        self._bound[name] = tuple(files)
         self.execute(f"create or replace view {name} as {_selection(schema, files, where)}")
 
     def bind_arrow(self, name: str, table: pa.Table) -> None:
@@ -65,14 +67,14 @@ class Engine:
         self.execute(f"create or replace table {name} as {sql}")
 
     def execute(self, sql: str) -> None:
-        with _explained(sql):
+        with self._explained(sql):
             self._connection.execute(sql)
 
     def write_parquet(self, sql: str, folder: Path) -> list[ParquetFile]:
         """Writes the result of a query to new Parquet files in a folder, one or more per thread; empty ones are not kept."""
         options = "format parquet, compression zstd, row_group_size 16384, per_thread_output, append, return_stats"
         copy = f"copy ({sql}) to {quoted(str(folder))} ({options}, filename_pattern 'part-{{uuid}}')"
-        with _explained(sql):
+        with self._explained(sql):
             written = self._connection.execute(copy).fetchall()
         files = [ParquetFile(Path(name), int(rows), int(size)) for name, rows, size, *_ in written]
         for file in files:
@@ -83,11 +85,11 @@ class Engine:
     @contextmanager
     def stream(self, sql: str) -> Iterator[pa.RecordBatchReader]:
         """Yields the result of a query as batches. Only one stream may be open at a time."""
-        with _explained(sql):
+        with self._explained(sql):
             yield self._connection.execute(sql).to_arrow_reader(ROWS_PER_BATCH)
 
     def arrow(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
-        with _explained(sql):
+        with self._explained(sql):
             return self._connection.execute(sql, parameters).to_arrow_table()
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
@@ -124,6 +126,27 @@ class Engine:
         ).fetchone()
         return bool(found and found[0])
 
+    @contextmanager
+    def _explained(self, sql: str) -> Iterator[None]:
+        try:
+            with _explained(sql):
+                yield
+        except DamageError as error:
+            raise DamageError(f"{self._damaged_file()}: {error}") from error
+
+    def _damaged_file(self) -> str:
+        """Returns the first Parquet file behind the views that can't be read."""
+        for file in dict.fromkeys(file for files in self._bound.values() for file in files):
+            try:
+                self._connection.execute(f"select sum(hash(t)) from read_parquet([{quoted(file)}]) as t").fetchall()
+            except duckdb.Error:
+                return file
+        return "a file of the warehouse"
+
+
+# What DuckDB says, under several classes of error, of a Parquet file that is not whole.
+_DAMAGE = ("magic bytes", "TType", "TProtocolException", "Parquet", "parquet", "ZSTD", "decompress", "Failed to commit")
+
 
 @contextmanager
 def _explained(sql: str) -> Iterator[None]:
@@ -134,6 +157,10 @@ def _explained(sql: str) -> Iterator[None]:
     except duckdb.IOException as error:
         raise WarehouseError(f"a file of the warehouse can't be read or written: {error}") from error
     except duckdb.Error as error:
+        if not isinstance(error, duckdb.BinderException | duckdb.ParserException | duckdb.CatalogException) and any(
+            sign in str(error) for sign in _DAMAGE
+        ):
+            raise DamageError(f"is damaged or can't be written: {error}") from error
         raise ModelError(f"DuckDB refused the SQL: {error}\n{sql[:2000]}") from error
 
 
@@ -166,6 +193,12 @@ def write_views(path: Path, views: Mapping[str, tuple[pa.Schema, Sequence[str], 
     """
     draft = path.with_name(f".{path.name}.draft")
     draft.unlink(missing_ok=True)
+    with _explained(f"the catalog {path}"):
+        _write_views(draft, views)
+        draft.replace(path)
+
+
+def _write_views(draft: Path, views: Mapping[str, tuple[pa.Schema, Sequence[str], Mapping[str, str]]]) -> None:
     connection = duckdb.connect(str(draft))
     try:
         for name, (schema, files, comments) in views.items():
@@ -176,7 +209,6 @@ def write_views(path: Path, views: Mapping[str, tuple[pa.Schema, Sequence[str], 
                 connection.execute(f"comment on {kind} {target} is {quoted(comment)}")
     finally:
         connection.close()
-    draft.replace(path)
 
 
 def _selection(schema: pa.Schema, files: Sequence[str], where: str = "") -> str:

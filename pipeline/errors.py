@@ -21,6 +21,10 @@ class WarehouseError(DistillError):
     """The warehouse can't be read or written."""
 
 
+class DamageError(WarehouseError):
+    """A file of the warehouse is not whole."""
+
+
 class LockedError(WarehouseError):
     """Another run holds the warehouse."""
 

@@ -1,5 +1,6 @@
 """Export tables to files: drafted beside the published ones, read again and checked, then moved into place."""
 
+import errno
 import hashlib
 import os
 import shutil
@@ -108,6 +109,18 @@ def is_in_place(exports: Path, file: ExportFile, stamps: Stamps) -> bool:
             return False
         stamps.remember(file.path, path, file.sha256)
     return True
+
+
+def make_places(exports: Path, files: Iterable[ExportFile]) -> None:
+    """Makes sure that drafts can be moved to where they belong: better to fail before a run is published than after."""
+    for file in files:
+        target = exports / file.path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "is a folder where a file belongs", str(target))
+        probe = target.with_name(f".{target.name}.probe")
+        probe.write_bytes(b"")
+        probe.unlink()
 
 
 def put_in_place(exports: Path, files: Iterable[ExportFile], *, trusted: bool = False) -> None:

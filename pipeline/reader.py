@@ -145,6 +145,7 @@ class Warehouse:
         return snapshots.resolve(published, as_of or "latest")
 
     def _bind(self, engine: Engine, snapshot: Snapshot) -> None:
+        snapshots.verify_rows(self._store, engine, snapshot)
         for name, table in self._store.tables.items():
             there = name == SNAPSHOTS or name in snapshot.tables  # a table may be younger than the snapshot
             files = self._store.read(name, self._version(snapshot, name)).files if there else ()

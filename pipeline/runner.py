@@ -37,6 +37,7 @@ class Outcome:
     drift: dict[str, Any] | None
     receipts: list[dict[str, Any]]
     failure: DistillError | None
+    notes: tuple[str, ...] = ()
 
 
 def run_stages(settings: Settings, reporter: Reporter, command: str = "run-all") -> Outcome:
@@ -83,6 +84,8 @@ def _opened(settings: Settings, reporter: Reporter) -> Iterator[Run]:
 def _recover(run: Run) -> None:
     """Takes back what an unpublished run wrote, except landed lines and receipts; finishes moving published files."""
     landing.undo_torn_load(run.store)
+    if run.before is not None:
+        snapshots.verify_rows(run.store, run.engine, run.before)
     for name in run.store.tables:
         if name in LANDING_TABLES or name.startswith("ops."):
             continue
@@ -212,11 +215,12 @@ def _settle(run: Run, kept: list[tuple[Receipt, StageState | None]], failure: Di
     summary = receipts.summary(run.run_id, run.started_at, done, ended, run_hash, failure is None)
     documents = [receipt.as_json() for receipt in done]
     _write(run, documents, summary, report, ended)
+    notes: tuple[str, ...] = ()
     if failure is None:
-        _publish(run, stages, str(run_hash), ended)
+        notes = _publish(run, stages, str(run_hash), ended)
     else:
         _recover(run)
-    return Outcome(run.run_id, summary, report, documents, failure)
+    return Outcome(run.run_id, summary, report, documents, failure, notes)
 
 
 def _run_hash(run: Run) -> str:
@@ -273,7 +277,8 @@ def _rows(run: Run, table: str, rows: list[dict[str, Any]]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=run.store.tables[table].schema)
 
 
-def _publish(run: Run, stages: dict[str, StageState], run_hash: str, ended: datetime) -> None:
+def _publish(run: Run, stages: dict[str, StageState], run_hash: str, ended: datetime) -> tuple[str, ...]:
+    """Publishes the run; returns what went wrong after it counted."""
     contents: dict[str, Content] = {}
     for name in run.store.tables:
         if name.startswith("ops."):
@@ -293,12 +298,19 @@ def _publish(run: Run, stages: dict[str, StageState], run_hash: str, ended: date
         stages=stages,
         state=run.state,
     )
+    files.make_places(run.settings.exports, run.files.values())
+    catalog.make_place(run.store)
     snapshots.publish(run.store, snapshot)
     files.put_in_place(run.settings.exports, run.files.values(), trusted=True)
     for file in run.files.values():
         run.stamps.remember_own(file.path, run.settings.exports / file.path, file.sha256)
     run.stamps.write()
-    catalog.write(run.store, snapshot)
+    try:
+        catalog.write(run.store, snapshot)
+    except (DistillError, OSError) as error:
+        # The run is published: the catalog is a convenience beside it, and the next run writes it anew.
+        return (f"the catalog was not written, and shows the run before: {error}",)
+    return ()
 
 
 __all__ = ["Outcome", "iso", "run_stages"]

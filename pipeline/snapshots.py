@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.engine import Engine
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, WarehouseError
 from pipeline.tables import Table, row_digest
 from pipeline.warehouse import DeltaStore
 
@@ -123,6 +123,24 @@ def content_of(store: DeltaStore, engine: Engine, table: Table, version: int, be
     removed = _sum(engine, table, sorted(old_files - set(now.files)))
     rows, total = (before.rows, before.total) if before is not None else (0, 0)
     return Content(now.version, rows + added[0] - removed[0], (total + added[1] - removed[1]) % _MODULUS)
+
+
+def verify_rows(store: DeltaStore, engine: Engine, snapshot: Snapshot) -> None:
+    """Holds the rows that tables have against those that were published; reads only the ends of files.
+
+    Raises WarehouseError where a table has others: its log or its files were damaged since.
+    """
+    for name, content in snapshot.tables.items():
+        if name.startswith("ops.") or name not in store.tables:
+            continue
+        engine.bind("run.counted", store.read(name, content.delta_version).files, store.tables[name].schema)
+        rows = engine.value("select count(*) as n from run.counted")
+        if rows != content.rows:
+            raise WarehouseError(
+                f"{store.path(name)}: version {content.delta_version} holds {rows} rows, but {content.rows} were published "
+                f"with run {snapshot.run_id}: its log or its files were damaged; put them back from a copy, "
+                "or build the warehouse anew"
+            )
 
 
 def part_of(store: DeltaStore, engine: Engine, table: Table, version: int, where: str) -> Content:

@@ -95,9 +95,11 @@ def _walk(data: Path, root: Path) -> Iterator[SourceFile]:
         for name in names:
             path = Path(folder) / name
             below = path.relative_to(data)
-            if name.startswith(".") or not name.endswith(SUFFIXES) or not path.is_file():
+            if name.startswith(".") or not name.endswith(SUFFIXES):
                 continue
             _refuse_way_out(path, root)
+            if not path.is_file():
+                continue
             source_file = below.as_posix()
             try:
                 source_file.encode("utf-8")
@@ -107,7 +109,11 @@ def _walk(data: Path, root: Path) -> Iterator[SourceFile]:
 
 
 def _refuse_way_out(path: Path, root: Path) -> None:
-    if path.is_symlink() and not path.resolve().is_relative_to(root):
+    if not path.is_symlink():
+        return
+    if not path.exists():
+        raise InputError(f"{path}: is a link that leads nowhere; mend it or take it away")
+    if not path.resolve().is_relative_to(root):
         raise InputError(f"{path}: is a link out of the data directory; put a copy there, or link the whole directory")
 
 
@@ -159,14 +165,14 @@ class Stamps:
         self._after: dict[str, Any] = {}
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             found = {}
         self._before: dict[str, Any] = found if isinstance(found, dict) else {}
 
     def known(self, name: str, path: Path, sha256: str) -> bool | None:
         """Returns the flag of a file that did not change; None where it may have."""
         seen = self._before.get(name)
-        if not isinstance(seen, list) or seen[:2] != [stamp(path), sha256]:
+        if not isinstance(seen, list) or len(seen) != 3 or seen[:2] != [stamp(path), sha256]:
             return None
         self._after[name] = seen
         return bool(seen[2])
@@ -202,5 +208,7 @@ def replace_file(path: Path, content: bytes) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         draft.replace(path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         draft.unlink(missing_ok=True)

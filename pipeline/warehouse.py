@@ -21,7 +21,7 @@ from pipeline.tables import Table
 # delta-rs cleans up its log by age unless told otherwise; here every version must stay readable.
 CONFIGURATION = {"delta.logRetentionDuration": "interval 36500 days", "delta.enableExpiredLogCleanup": "false"}
 HOOKS = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
-WRITER = WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=16384)
+WRITER = WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=16384, statistics_truncate_length=64)
 TARGET_FILE_BYTES = 256 * 1024 * 1024
 UNUSABLE = frozenset("%\\[]^|*?#")
 
@@ -212,6 +212,11 @@ def _explained(table: str) -> Iterator[None]:
     except DeltaError as error:
         if "validation check" in str(error):
             raise GateError(f"a CHECK constraint of {table} refused rows; nothing was written: {error}") from error
-        raise WarehouseError(f"the table {table} can't be read or written: {error}") from error
+        raise WarehouseError(f"the table {table} can't be read or written: {_first_line(error)}") from error
     except OSError as error:
-        raise WarehouseError(f"the table {table} can't be read or written: {error}") from error
+        raise WarehouseError(f"the table {table} can't be read or written: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    # The rest may be the stack of native code, which helps nobody.
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -45,11 +45,11 @@ def test_pairs_come_diagonal_by_diagonal_rejected_before_partial_and_five_at_mos
     assert {row["reason"] for row in found.out} == {"accepted_over_rejected", "accepted_over_partially_accepted"}
 
 
-def test_three_by_three_ends_inside_of_the_second_diagonal(opened: Opened) -> None:
-    """(1,1); (1,2), (2,1), (2,2); (1,3), (2,3), (3,1), (3,2), (3,3): by the larger place, then chosen, then rejected."""
-    found = run(opened, *many("a", "accepted", 3), *many("r", "rejected", 3))
+def test_pairs_are_ordered_by_the_larger_place_then_chosen_then_rejected(opened: Opened) -> None:
+    """(1,1); (1,2), (2,1), (2,2); (1,3), (2,3), (3,1), (3,2), (3,3); (1,4), ..."""
+    found = run(opened, *many("a", "accepted", 3), *many("r", "rejected", 4))
     assert pairs(found) == {"a1>r1", "a1>r2", "a2>r1", "a2>r2", "a1>r3"}
-    assert capped(found) == 4
+    assert capped(found) == 7
 
 
 def test_only_the_first_ten_of_a_category_are_considered(opened: Opened) -> None:

@@ -84,6 +84,15 @@ ROWS = st.recursive(
 )
 
 
+def test_hash_of_floats_of_every_magnitude() -> None:
+    for exponent in range(-330, 310):
+        for digits in ("1", "-1.5", "9.999999999999999", "1.7976931348623157", "123456789"):
+            for text in (f"{digits}e{exponent}", repr(float(f"{digits}e{exponent}"))):
+                line = f'{{"a":[{text}]}}'
+                if "inf" not in text:
+                    assert read_line(line.encode()).sig_hash == canonical_hash(line), line
+
+
 @FEWER
 @given(st.dictionaries(st.text(max_size=4), ROWS, max_size=4))
 def test_hash_of_a_row_does_not_depend_on_how_it_was_written(row: dict[str, Any]) -> None:

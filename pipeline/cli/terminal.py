@@ -66,6 +66,9 @@ class Terminal:
             self.err.print(f"{outcome.failure}", markup=False)
             self.err.print(f"nothing was published; report: {report}", markup=False)
             return
+        for note in outcome.notes:
+            self.out.print("[yellow]warning[/] ", end="")
+            self.out.print(note, markup=False)
         held = outcome.summary["datasets"]
         corpora = ", ".join(f"{name} {rows:,}" for name, rows in held.items())
         self.out.print(f"[bold green]passed[/]  {corpora}; {outcome.summary['total_quarantined']:,} in quarantine")
