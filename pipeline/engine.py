@@ -1,5 +1,6 @@
 """DuckDB: the one place where SQL runs. Tables of the warehouse are views on the Parquet files of one version."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ import pyarrow as pa
 from pipeline.errors import DamageError, ModelError, UsageError, WarehouseError
 
 ROWS_PER_BATCH = 8192
+_EXPLAIN = re.compile(r"\s*explain\s+(\([^)]*\)\s*|analyze\s+)?", re.IGNORECASE)
 _READING = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN, duckdb.StatementType.RELATION)
 
 
@@ -36,7 +38,10 @@ class Engine:
         }
         if threads is not None:
             config["threads"] = threads
-        self._connection = duckdb.connect(config=config)
+        try:
+            self._connection = duckdb.connect(config=config)
+        except duckdb.Error as error:
+            raise UsageError(f"DuckDB refused --threads or --memory-limit: {error}") from error
         self._connection.execute("set TimeZone = 'UTC'")
         for schema in ("raw", "evidence", "scored", "exports", "ops", "run", "files", "before", "after"):
             self._connection.execute(f"create schema {schema}")
@@ -113,10 +118,14 @@ class Engine:
     def refuse_all_but_select(self, query: str) -> None:
         """Raises UsageError unless the text is one statement that only reads."""
         try:
+            query.encode()
             statements = self._connection.extract_statements(query)
-        except duckdb.Error as error:
+            # `explain analyze` runs what it explains.
+            statements += self._connection.extract_statements(_EXPLAIN.sub("", query)) if _EXPLAIN.match(query) else []
+        except (duckdb.Error, UnicodeEncodeError) as error:
             raise UsageError(f"not valid SQL: {error}") from None
-        if len(statements) != 1 or statements[0].type not in _READING:
+        alone = len(statements) == (2 if _EXPLAIN.match(query) else 1)
+        if not alone or any(statement.type not in _READING for statement in statements):
             raise UsageError("the warehouse is read-only here: give one select (or explain, describe, show, summarize)")
 
     def has_table(self, name: str) -> bool:

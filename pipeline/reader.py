@@ -73,6 +73,8 @@ class Warehouse:
         """Returns a table at a Delta version, or as a snapshot holds it."""
         if table not in self._store.tables:
             raise UsageError(f"there is no table {table}; there are {', '.join(sorted(self._store.tables))}")
+        if version is not None and version < 0:
+            raise UsageError(f"{table} has no version {version}: versions count from 0")
         with self._engine() as engine:
             if version is None:
                 version = self._version(self._find(engine, as_of), table)
@@ -99,6 +101,8 @@ class Warehouse:
 
     def receipts(self, run_id: str) -> list[dict[str, Any]]:
         """Returns the receipts of a run, also of one that was not published."""
+        if not run_id.isprintable():
+            raise UsageError(f"{run_id!r} is no run id")
         with self._engine() as engine:
             engine.bind("ops.receipts", self._store.read("ops.receipts").files, self._store.tables["ops.receipts"].schema)
             if run_id == "latest" or "ago" in run_id:

@@ -194,7 +194,7 @@ def resolve(published: Sequence[Snapshot], as_of: str) -> Snapshot:
         return newest_first[0]
     if as_of == "last-good":
         found = [snapshot for snapshot in newest_first if snapshot.passed]
-    elif matched := re.fullmatch(r"(\d+) runs? ago", as_of):
+    elif matched := re.fullmatch(r"([0-9]{1,9}) runs? ago", as_of):
         found = newest_first[int(matched[1]) :]
     else:
         found = [snapshot for snapshot in newest_first if snapshot.run_id == as_of]

@@ -29,7 +29,7 @@ AT_ONCE = 2
 REPOSITORY = Path(__file__).parent.parent
 JOBS = "jobs"  # the folder of a workspace where the output of commands goes
 WATCHED = "tree "
-UNFINISHED = (".draft", ".draft.wal", ".lock")
+UNFINISHED = (".draft", ".draft.wal", ".lock", ".probe")
 
 
 @dataclass(frozen=True)

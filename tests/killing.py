@@ -122,7 +122,9 @@ def _without_loader(row: str) -> str:
 
 
 def published_files(workspace: Workspace) -> dict[str, bytes]:
-    return {name: content for name, content in workspace.files().items() if not name.startswith(".drafts/")}
+    """Returns what a reader of the exports takes for files: whatever is not hidden."""
+    found = workspace.files().items()
+    return {name: content for name, content in found if not any(part.startswith(".") for part in name.split("/"))}
 
 
 @dataclass(frozen=True)

@@ -180,11 +180,7 @@ TAMPERED: dict[str, Callable[[Lines], list[str]]] = {
     "another content": lambda lines: first(lines, content="LEAK"),
     "another content in a new line": lambda lines: last_added(lines, content="LEAK"),
     "another title": lambda lines: first(lines, title="LEAK"),
-    "another task": lambda lines: first(lines, task_id="LEAK"),
-    "another category": lambda lines: last_added(lines, source_category="accepted"),
     "a member more": lambda lines: first(lines, leak="LEAK"),
-    "no run": lambda lines: first(lines, source_run_id=""),
-    "no provenance": lambda lines: first(lines, provenance=None),
     "broken JSON": lambda lines: [*first(lines), '{"id": "rag-'],
 }
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -137,7 +138,7 @@ def test_a_line_of_20_megabytes(workspace: Workspace, distill: Distill) -> None:
     assert max(logs) < 1_000_000
 
 
-ODD_FOLDERS = ("sp ace'q\"uote;$&@!,+=(){}<>`:~", "ünï-漢字 🎉 e\u0301", "-" + "d" * 250)
+ODD_FOLDERS = ("sp ace'q\"uote;$&@!,+=(){}<>`:~", "-ünï-漢字 🎉 e\u0301" + "d" * 200)
 
 
 def test_folders_with_odd_names(tmp_path: Path) -> None:
@@ -147,13 +148,12 @@ def test_folders_with_odd_names(tmp_path: Path) -> None:
         workspace = Workspace(tmp_path / name)
         workspace.write("scrum_reviews.jsonl", [review(0, "t"), review(1, "t")])
         passed(run_in(distill, workspace, "run-all"))
-        workspace.write("scrum_reviews.jsonl", [review(2, "u")])
         passed(run_in(distill, workspace, "run-all"))
         done = passed(run_in(distill, workspace, "sql", "select count(*) as n from evidence.records", "--format", "json"))
-        assert json.loads(done.out) == [{"n": 3}]
-        assert len(workspace.exported("rag/playbooks.jsonl")) == 2
+        assert json.loads(done.out) == [{"n": 2}]
+        assert len(workspace.exported("rag/playbooks.jsonl")) == 1
         with duckdb.connect(str(workspace.settings.warehouse / "distillery.duckdb"), read_only=True) as catalog:
-            assert catalog.execute("select count(*) from evidence.records").fetchone() == (3,)
+            assert catalog.execute("select count(*) from evidence.records").fetchone() == (2,)
 
     each(work, ODD_FOLDERS)
 
@@ -230,7 +230,7 @@ def citing(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
         return workspace
 
 
-def let_through(workspace: Workspace, distill: Distill, known: bytes) -> set[str]:
+def let_through(distill: Distill, workspace: Workspace, known: bytes) -> set[str]:
     """Returns the cited paths that a list of known paths lets through."""
     path = workspace.root / "known paths.txt"
     path.write_bytes(known)
@@ -238,10 +238,13 @@ def let_through(workspace: Workspace, distill: Distill, known: bytes) -> set[str
     return {CITED[int(row["task_id"][1:])] for row in workspace.exported("rag/playbooks.jsonl")}
 
 
-@pytest.mark.parametrize("name", LISTS)
-def test_known_paths_with_odd_lines(citing: Workspace, distill: Distill, name: str) -> None:
-    known, through = LISTS[name]
-    assert let_through(citing, distill, known) == through
+def test_known_paths_with_odd_lines(citing: Workspace, tmp_path: Path) -> None:
+    def work(distill: Distill, name: str) -> None:
+        shutil.copytree(citing.root, tmp_path / name)
+        known, through = LISTS[name]
+        assert let_through(distill, Workspace(tmp_path / name), known) == through
+
+    each(work, LISTS)
 
 
 def test_known_paths_as_git_prints_them(citing: Workspace, distill: Distill) -> None:
@@ -254,7 +257,7 @@ def test_known_paths_as_git_prints_them(citing: Workspace, distill: Distill) -> 
     for command in (["init", "-q"], ["add", "."]):
         subprocess.run(["git", *command], cwd=repository, check=True)
     listed = subprocess.run(["git", "-c", "core.quotepath=on", "ls-files"], cwd=repository, check=True, capture_output=True)
-    assert let_through(citing, distill, listed.stdout) == set(names)
+    assert let_through(distill, citing, listed.stdout) == set(names)
 
 
 def test_known_paths_that_can_not_be_read(workspace: Workspace, distill: Distill) -> None:

@@ -234,13 +234,13 @@ def test_evidence_is_made_of_the_newest_generation_alone(workspace: Workspace) -
     path = workspace.write("audits.jsonl", [{"ts": 1, "topic": "x"}, {"ts": 2, "topic": "y"}, "{"])
     workspace.write("outcomes.jsonl", [{"created_at": 1, "task": "z", "run_id": "r"}])
     workspace.passed()
-    path.write_bytes(b'{"ts":2,"topic":"y"}\n{"ts":3,"topic":"w"}\n')
+    path.write_bytes(b'{"ts":3,"topic":"w"}\n{\n{"ts":2,"topic":"y"}\n{"ts":3,"topic":"w"}\n')
     outcome = workspace.passed(accept_rewrite=True)
     records = workspace.rows("evidence.records")
     assert sorted(record["subject"] or "" for record in records) == ["", "w", "y"]
-    assert workspace.rows("evidence.skips") == []
-    assert outcome.receipts[0]["record_counts"]["by_stream"]["audits"] == {"lines": 2, "records": 2, "skipped": 0, "deduped": 0}
-    assert len(workspace.rows("raw.lines")) == 6
+    assert [skip["line_offset"] for skip in workspace.rows("evidence.skips")] == [1]
+    assert outcome.receipts[0]["record_counts"]["by_stream"]["audits"] == {"lines": 4, "records": 2, "skipped": 1, "deduped": 1}
+    assert len(workspace.rows("raw.lines")) == 8
     assert any("audits.jsonl" in text for text in outcome.receipts[0]["validation"]["warnings"])
 
 

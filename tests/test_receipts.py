@@ -104,34 +104,29 @@ def test_every_stage_has_one_receipt_that_adds_up(ready: Workspace) -> None:
 # --- hashes -----------------------------------------------------------------------------------------------
 
 
-def hashes(outcome: Outcome) -> dict[str, tuple[str, str]]:
-    return {receipt["stage"]: (receipt["input_hash"], receipt["output_hash"]) for receipt in outcome.receipts}
+def hashes(receipts: list[dict[str, Any]]) -> dict[str, tuple[str, str]]:
+    return {receipt["stage"]: (receipt["input_hash"], receipt["output_hash"]) for receipt in receipts}
 
 
 def test_hashes_do_not_depend_on_the_clock(ready: Workspace, second: Workspace) -> None:
+    """Nor does that of the whole run, over everything published."""
     second.write("observer_reviews.jsonl", ROWS)
     later = second.passed(recorded_at=RECORDED_AT + timedelta(days=1))
+    earlier = ready.warehouse.snapshot()
     assert second.hashes() == ready.hashes()
-    assert hashes(later) == hashes(ready.passed())
+    assert hashes(later.receipts) == hashes(ready.warehouse.receipts(earlier.run_id))
+    assert later.summary["run_hash"] == earlier.run_hash
 
 
-def test_the_hash_of_a_run_does_not_depend_on_the_clock(ready: Workspace, second: Workspace) -> None:
-    """It is a hash of everything published; house.md: no content hash includes recorded_at."""
-    second.write("observer_reviews.jsonl", ROWS)
-    later = second.passed(recorded_at=RECORDED_AT + timedelta(days=1))
-    assert later.summary["run_hash"] == ready.warehouse.snapshot().run_hash
-
-
-def test_hashes_do_not_depend_on_the_order_in_which_rows_came(tmp_path: Path) -> None:
-    halves = {"a": ROWS[:2], "b": ROWS[2:]}
-    found = []
-    for number, order in enumerate(("ab", "ba")):
-        workspace = Workspace(tmp_path / order)
-        for name in order:
-            workspace.write(f"observer_reviews/{name}.jsonl", halves[name])
-            outcome = workspace.passed(threads=number + 1)
-        found.append((hashes(outcome), outcome.summary["run_hash"]))
-    assert found[0] == found[1]
+def test_hashes_do_not_depend_on_the_order_in_which_rows_came(workspace: Workspace, second: Workspace) -> None:
+    for name, rows in (("b", ROWS[2:]), ("a", ROWS[:2])):
+        workspace.write(f"observer_reviews/{name}.jsonl", rows)
+        grown = workspace.passed(threads=1)
+    for name, rows in (("a", ROWS[:2]), ("b", ROWS[2:])):
+        second.write(f"observer_reviews/{name}.jsonl", rows)
+    at_once = second.passed(threads=2)
+    assert hashes(grown.receipts) == hashes(at_once.receipts)
+    assert grown.summary["run_hash"] == at_once.summary["run_hash"]
 
 
 TEXTS = st.sampled_from(
@@ -170,15 +165,14 @@ def test_rows_that_differ_have_different_digests(rows: list[dict[str, Any]]) -> 
 def test_strict_allows_no_skip_and_publishes_nothing(ready: Workspace) -> None:
     before = (ready.files(), ready.warehouse.snapshot())
     ready.write("observer_reviews.jsonl", ["{", review("t9", "accept", "new", 9)])
-    for _ in range(2):
-        outcome = ready.run(strict=True)
-        assert isinstance(outcome.failure, GateError)
-        assert statuses(outcome) == {"collect": "failed"} | dict.fromkeys(STAGES[1:], "not_run")
-        assert not outcome.summary["overall_passed"]
-        assert outcome.summary["run_hash"] is None
-        assert "2 lines were skipped" in outcome.receipts[0]["validation"]["errors"][0]
-        holds_reports(ready, outcome)
-        assert (ready.files(), ready.warehouse.snapshot()) == before
+    outcome = ready.run(strict=True)
+    assert isinstance(outcome.failure, GateError)
+    assert statuses(outcome) == {"collect": "failed"} | dict.fromkeys(STAGES[1:], "not_run")
+    assert not outcome.summary["overall_passed"]
+    assert outcome.summary["run_hash"] is None
+    assert "2 lines were skipped" in outcome.receipts[0]["validation"]["errors"][0]
+    holds_reports(ready, outcome)
+    assert (ready.files(), ready.warehouse.snapshot()) == before
     assert not (ready.settings.reports / outcome.run_id / "drift.json").exists()
     done = ready.passed()
     assert done.receipts[0]["record_counts"]["out"] == 5

@@ -11,6 +11,7 @@ import click
 from pipeline.errors import DistillError
 from pipeline.settings import Gates, Settings
 
+FORMATS = ("table", "csv", "json", "jsonl", "parquet")
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -41,7 +42,25 @@ class Moment(click.ParamType[datetime]):
             moment = datetime.fromisoformat(value)
         except ValueError:
             self.fail(f"{value!r} is no ISO 8601 time such as 2026-04-27T03:33:53Z", param, ctx)
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+        try:
+            return (moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment).astimezone(UTC)
+        except OverflowError:
+            self.fail(f"{value!r} is not within the years 1 to 9999 in UTC", param, ctx)
+
+
+class Percent(click.FloatRange):
+    """A finite number of percent from 0 on."""
+
+    name = "percent"
+
+    def __init__(self) -> None:
+        super().__init__(min=0, max=1e9)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if number != number:
+            self.fail(f"{value!r} is no number", param, ctx)
+        return number
 
 
 def folder(name: str, default: str | None, text: str) -> Callable[[Function], Function]:
@@ -99,7 +118,7 @@ RUN_OPTIONS = (
     click.option("--recorded-at", type=Moment(), default=None, help="Landing time of new lines. [default: now]"),
     click.option(
         "--drift-threshold",
-        type=click.FloatRange(min=0),
+        type=Percent(),
         default=20.0,
         show_default=True,
         help="Swing in percent that is worth a warning.",

@@ -1,5 +1,6 @@
 """Tables on a terminal, and results in files."""
 
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from io import BytesIO
@@ -16,7 +17,8 @@ from rich.text import Text
 
 from pipeline.errors import UsageError
 
-FORMATS = ("table", "csv", "json", "jsonl", "parquet")
+# What a terminal would obey rather than show.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -35,7 +37,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 
 
 def write_table(table: pa.Table, kind: str, output: Path | None) -> None:
-    """Writes a query's result in one of FORMATS, to a file or to standard output."""
+    """Writes a query's result in one of the formats, to a file or to standard output."""
     if kind == "table":
         if output is not None:
             raise UsageError("--output needs --format csv, json, jsonl or parquet")
@@ -89,4 +91,4 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, (dict, list)):
         return orjson.dumps(value, default=str).decode()
-    return str(value)
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", str(value))

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.options import Command, as_of_option, json_option, sql_option, warehouse_option
-from pipeline.cli.printing import FORMATS, print_table, write_table
+from pipeline.cli.options import FORMATS, Command, as_of_option, json_option, sql_option, warehouse_option
 
 
 @click.command(cls=Command, short_help="Run one select over the published tables.")
@@ -26,6 +25,7 @@ def sql(query: str, as_of: str | None, kind: str, output: Path | None, warehouse
     distill sql "select source, count(*) from evidence.records group by source"
     distill sql "select * from exports.quarantine" --as-of "1 run ago" --format csv
     """
+    from pipeline.cli.printing import write_table
     from pipeline.reader import Warehouse
 
     write_table(Warehouse(warehouse, sql=sql).sql(query, as_of), kind, output)
@@ -39,6 +39,7 @@ def sql(query: str, as_of: str | None, kind: str, output: Path | None, warehouse
 @click.option("--columns", is_flag=True, help="Show the columns and what they mean.")
 def tables(as_of: str | None, warehouse: Path, sql: Path | None, as_json: bool, columns: bool) -> None:
     """List the tables: what they are, rows, version, and the models that made them."""
+    from pipeline.cli.printing import print_table
     from pipeline.reader import Warehouse
 
     found = Warehouse(warehouse, sql=sql).tables(as_of)
@@ -77,6 +78,7 @@ def tables(as_of: str | None, warehouse: Path, sql: Path | None, as_json: bool, 
 @json_option
 def receipts(run_id: str, warehouse: Path, as_json: bool) -> None:
     """Show the receipts of a run: what every stage took in and gave out, by which SQL."""
+    from pipeline.cli.printing import print_table
     from pipeline.reader import Warehouse
 
     found = Warehouse(warehouse).receipts(run_id)
@@ -97,6 +99,7 @@ def receipts(run_id: str, warehouse: Path, as_json: bool) -> None:
 @json_option
 def health(warehouse: Path, as_json: bool) -> None:
     """Say on one screen whether everything is fine, what is newest, and what to type next."""
+    from pipeline.cli.printing import print_table
     from pipeline.health import examine
 
     found = examine(warehouse)
