@@ -1,6 +1,5 @@
 """DuckDB: the one place where SQL runs. Tables of the warehouse are views on the Parquet files of one version."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,12 +7,16 @@ from typing import Any, NamedTuple
 
 import duckdb
 import pyarrow as pa
+from duckdb.sqltypes import DuckDBPyType
 
 from pipeline.errors import DamageError, ModelError, UsageError, WarehouseError
 
 ROWS_PER_BATCH = 8192
-_EXPLAIN = re.compile(r"\s*explain\s+(\([^)]*\)\s*|analyze\s+)?", re.IGNORECASE)
-_READING = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN, duckdb.StatementType.RELATION)
+_READING = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
+
+# Types that are printed as they are, and types that are printed as JSON; all others are printed as text.
+_PLAIN = {"boolean", "tinyint", "smallint", "integer", "bigint", "utinyint", "usmallint", "uinteger", "ubigint", "double"}
+_NESTED = {"decimal", "hugeint", "uhugeint", "bignum", "list", "array", "struct", "map", "union"}
 
 
 class ParquetFile(NamedTuple):
@@ -22,6 +25,13 @@ class ParquetFile(NamedTuple):
     path: Path
     rows: int
     bytes: int
+
+
+class PrintedColumn(NamedTuple):
+    """A column of a result as it is printed."""
+
+    name: str
+    is_json: bool = False
 
 
 class Engine:
@@ -120,13 +130,32 @@ class Engine:
         try:
             query.encode()
             statements = self._connection.extract_statements(query)
+            kinds = [statement.type for statement in statements]
             # `explain analyze` runs what it explains.
-            statements += self._connection.extract_statements(_EXPLAIN.sub("", query)) if _EXPLAIN.match(query) else []
+            while len(statements) == 1 and kinds[-1] == duckdb.StatementType.EXPLAIN:
+                statements = self._connection.extract_statements(_explained_part(statements[0].query))
+                kinds += [statement.type for statement in statements]
         except (duckdb.Error, UnicodeEncodeError) as error:
             raise UsageError(f"not valid SQL: {error}") from None
-        alone = len(statements) == (2 if _EXPLAIN.match(query) else 1)
-        if not alone or any(statement.type not in _READING for statement in statements):
+        if len(statements) != 1 or any(kind not in _READING for kind in kinds):
             raise UsageError("the warehouse is read-only here: give one select (or explain, describe, show, summarize)")
+
+    def printable(self, query: str) -> tuple[str, list[PrintedColumn]]:
+        """Returns a select whose every value is a number, a truth value or a text, and what its columns are.
+
+        Numbers beyond 64 bits and nested values are texts of JSON. The select's own columns are c0, c1...: names may repeat.
+        """
+        (statement,) = self._connection.extract_statements(query)
+        if statement.type == duckdb.StatementType.EXPLAIN:
+            return query, [PrintedColumn(name) for name in ("explain_key", "explain_value")]
+        inner = _without_end(statement.query)
+        with _explained(query):
+            relation = self._connection.query(f"from (\n{inner}\n)")
+        columns = list(zip(relation.columns, relation.types, strict=True))
+        values = ", ".join(f"{_printed(f'c{number}', kind)} as c{number}" for number, (_, kind) in enumerate(columns))
+        places = ", ".join(f"c{number}" for number in range(len(columns)))
+        select = f"select {values} from (\n{inner}\n) as found({places})"
+        return select, [PrintedColumn(name, is_json=_is_json(kind)) for name, kind in columns]
 
     def has_table(self, name: str) -> bool:
         schema, table = name.split(".")
@@ -242,6 +271,41 @@ def _sql_type(kind: pa.DataType) -> str:
         "binary": "blob",
     }
     return "timestamptz" if pa.types.is_timestamp(kind) else names[str(kind)]
+
+
+def _explained_part(query: str) -> str:
+    """Returns what an `explain` explains."""
+    tokens = [start for start, _ in duckdb.tokenize(query)]
+    words = [query[start:end].split(None, 1)[0].lower() for start, end in zip(tokens, [*tokens[1:], None], strict=True)]
+    place = words.index("explain") + 1
+    if words[place] == "(":
+        place = words.index(")", place) + 1
+    elif words[place] == "analyze":
+        place += 1
+    return query[tokens[place] :] if place < len(tokens) else ""
+
+
+def _without_end(query: str) -> str:
+    """Returns a statement without the semicolon that ends it."""
+    ends = [start for start, _ in duckdb.tokenize(query) if query[start] == ";"]
+    return query[: ends[-1]] if ends else query
+
+
+def _is_json(kind: DuckDBPyType) -> bool:
+    return kind.id in _NESTED or str(kind) == "JSON"
+
+
+def _printed(value: str, kind: DuckDBPyType) -> str:
+    if kind.id in _PLAIN:
+        return value
+    if kind.id == "float":
+        return f"cast({value} as double)"
+    text = f"cast({value} as varchar)"
+    if _is_json(kind):
+        return f"cast(to_json({value}) as varchar)"
+    if kind.id == "timestamp with time zone":
+        return f"replace(regexp_replace({text}, '\\+00$', 'Z'), ' ', 'T')"
+    return f"replace({text}, ' ', 'T')" if kind.id.startswith("timestamp") else text
 
 
 def quoted(text: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from pipeline import models, snapshots
-from pipeline.engine import Engine
+from pipeline.engine import Engine, PrintedColumn
 from pipeline.errors import ModelError, UsageError, WarehouseError
 from pipeline.settings import Settings
 from pipeline.snapshots import SNAPSHOTS, Snapshot
@@ -21,6 +21,9 @@ from pipeline.warehouse import DeltaStore
 
 if TYPE_CHECKING:
     import polars
+
+
+__all__ = ["PrintedColumn", "TableInfo", "Warehouse"]
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,19 @@ class Warehouse:
             self._bind(engine, self._find(engine, as_of))
             try:
                 return engine.arrow(query)
+            except ModelError as error:
+                raise UsageError(str(error)) from error
+
+    @contextmanager
+    def printed(self, query: str, as_of: str | None = None) -> Iterator[tuple[list[PrintedColumn], pa.RecordBatchReader]]:
+        """Yields the result of one select in a form that can be printed: its columns, and their values batch by batch."""
+        with self._engine() as engine:
+            engine.refuse_all_but_select(query)
+            self._bind(engine, self._find(engine, as_of))
+            try:
+                select, columns = engine.printable(query)
+                with engine.stream(select) as batches:
+                    yield columns, batches
             except ModelError as error:
                 raise UsageError(str(error)) from error
 

@@ -20,7 +20,7 @@ from pipeline.report import summary_page
 from pipeline.run import Reporter, Run
 from pipeline.settings import Settings
 from pipeline.snapshots import Content, Snapshot, StageState, combined_hash
-from pipeline.sources import Stamps, replace_file
+from pipeline.sources import Stamps, drop_drafts, replace_file
 from pipeline.stages import COMMANDS, STAGES, Stage
 from pipeline.version import git_sha
 from pipeline.warehouse import DeltaStore, locked
@@ -56,6 +56,7 @@ def _opened(settings: Settings, reporter: Reporter) -> Iterator[Run]:
     library = models.load(settings.sql_folders())
     store = DeltaStore(settings.warehouse, tables.load(settings.sql_folders()))
     store.create_missing()
+    drop_drafts(settings.warehouse)
     spill = settings.warehouse / ".spill"
     shutil.rmtree(spill, ignore_errors=True)
     engine = Engine(library.functions.sql, threads=settings.threads, memory_limit=settings.memory_limit, spill=spill)
@@ -205,7 +206,7 @@ def _settle(run: Run, kept: list[tuple[Receipt, StageState | None]], failure: Di
     report = None
     run_hash = None
     if failure is None:
-        metrics = drift.metrics_of(run.state["counts"], done)
+        metrics = drift.metrics_of(run.state.setdefault("counts", {}), done)
         report = drift.report(run, done, stages, metrics)
         if report["deterministic_violation"]:
             failure = GateError("the same input and the same SQL gave another result; see drift.json; nothing was published")

@@ -198,6 +198,12 @@ def stamp(path: Path) -> list[int]:
     return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
 
 
+def drop_drafts(folder: Path) -> None:
+    """Removes what writers of single files left in a folder when they were killed."""
+    for draft in folder.glob(".*.draft"):
+        draft.unlink(missing_ok=True)
+
+
 def replace_file(path: Path, content: bytes) -> None:
     """Writes a file so that it has either its old content or the new one, whatever happens."""
     path.parent.mkdir(parents=True, exist_ok=True)

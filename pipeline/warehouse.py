@@ -60,11 +60,12 @@ class DeltaStore:
             with _explained(name):
                 if not DeltaTable.is_deltatable(path):
                     self.path(name).mkdir(parents=True, exist_ok=True)
-                    created = DeltaTable.create(
+                    DeltaTable.create(
                         path, schema=table.schema, mode="ignore", configuration=CONFIGURATION, description=table.title
                     )
-                    if table.checks:
-                        created.alter.add_constraint(table.checks, post_commithook_properties=HOOKS)
+                # A kill may have come between the table and its checks.
+                if table.checks and self._last_in_log(name) == 0:
+                    DeltaTable(path).alter.add_constraint(table.checks, post_commithook_properties=HOOKS)
 
     def first_version(self, table: str) -> int:
         """Returns the version of a table that was made and not written to yet."""
@@ -85,6 +86,9 @@ class DeltaStore:
         wanted = self._newest.get(table) if version is None else version
         if wanted is not None and (table, wanted) in self._read:
             return self._read[table, wanted]
+        if version is not None and version > (last := self._last_in_log(table)):
+            # delta-rs would look for every version up to this one.
+            raise WarehouseError(f"{table} has no version {version}: its newest is {last}")
         with _explained(table):
             opened = DeltaTable(str(self.path(table)), version=wanted)
             files = tuple(sorted(unquote(uri) for uri in opened.file_uris()))
@@ -178,6 +182,10 @@ class DeltaStore:
                 post_commithook_properties=HOOKS,
             )
         return self._moved(table)
+
+    def _last_in_log(self, table: str) -> int:
+        names = (path.stem for path in (self.path(table) / "_delta_log").glob("*.json"))
+        return max((int(name) for name in names if name.isdigit()), default=-1)
 
     def _moved(self, table: str) -> int:
         self._newest.pop(table, None)

@@ -106,7 +106,6 @@ def test_killed_in_the_first_run(tmp_path: Path, fresh: Scene) -> None:
     each(work, map(Stop, first.values()))
 
 
-@pytest.mark.xfail(strict=True, reason="a table that was made without its checks before a kill does not get them later")
 def test_killed_while_tables_are_made(tmp_path: Path, fresh: Scene) -> None:
     """A table is made with its checks or not at all."""
     expected = fresh.expected
@@ -180,7 +179,6 @@ def test_a_line_in_the_ledger_is_not_lost_with_its_file(tmp_path: Path, appended
     each(work, [Stop(ledger, after=True), Stop(publishing), Stop(publishing, after=True)])
 
 
-@pytest.mark.xfail(strict=True, reason="drafts of single files that a kill left are not taken away")
 def test_a_killed_run_leaves_no_drafts_for_ever(tmp_path: Path, appended: Scene) -> None:
     """What it was writing when it died is gone after the next run."""
     expected, cache = appended.expected, appended.step("/warehouse/.sources.json")

@@ -1,11 +1,14 @@
 """Tables on a terminal, and results in files."""
 
+import json
 import re
 import sys
-from collections.abc import Iterable, Sequence
-from io import BytesIO
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import orjson
 import pyarrow as pa
@@ -16,7 +19,9 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.errors import UsageError
+from pipeline.reader import PrintedColumn
 
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 # What a terminal would obey rather than show.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -29,61 +34,93 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold", show_header=any(columns))
     kept = [list(row) for row in rows]
     for number, name in enumerate(columns):
-        numeric = all(isinstance(row[number], (int, float)) for row in kept) and bool(kept)
+        numeric = all(isinstance(row[number], (int, float, Decimal)) for row in kept) and bool(kept)
         table.add_column(name, justify="right" if numeric else "left", overflow="fold", no_wrap=not console.is_terminal)
     for row in kept:
         table.add_row(*(Text(_cell(value)) for value in row))
     console.print(table)
 
 
-def write_table(table: pa.Table, kind: str, output: Path | None) -> None:
-    """Writes a query's result in one of the formats, to a file or to standard output."""
+def write_result(columns: Sequence[PrintedColumn], batches: pa.RecordBatchReader, kind: str, output: Path | None) -> None:
+    """Writes a query's result as a table, csv, json or jsonl, batch by batch; a file is replaced as a whole."""
     if kind == "table":
         if output is not None:
             raise UsageError("--output needs --format csv, json, jsonl or parquet")
-        print_table(table.column_names, _positional(table))
-        return
-    content = _encoded(table, kind)
-    if output is not None:
-        output.write_bytes(content)
-    elif kind == "parquet" and sys.stdout.isatty():
+        names = [column.name for column in columns]
+        print_table(names, (tuple(map(_number_or_text, row, columns)) for batch in batches for row in _rows(batch)))
+    elif kind == "csv":
+        schema = pa.schema([pa.field(column.name, field.type) for column, field in zip(columns, batches.schema, strict=True)])
+        with _target(output) as stream, pyarrow.csv.CSVWriter(stream, schema) as writer:
+            for batch in batches:
+                writer.write_batch(pa.RecordBatch.from_arrays(batch.columns, schema=schema))
+    else:
+        refuse_same_names([column.name for column in columns])
+        head, between, end = (b"[", b",", b"]\n") if kind == "json" else (b"", b"\n", b"")
+        with _target(output) as stream:
+            stream.write(head)
+            for number, line in enumerate(_documents(columns, batches)):
+                stream.write(between + line if number and kind == "json" else line)
+                stream.write(b"" if kind == "json" else between)
+            stream.write(end)
+
+
+def write_parquet(table: pa.Table, output: Path | None) -> None:
+    """Writes a query's result, with its types, as Parquet."""
+    refuse_same_names(table.column_names)
+    if output is None and sys.stdout.isatty():
         raise UsageError("Parquet is no text; name a file with --output")
-    else:
-        sys.stdout.buffer.write(content)
+    try:
+        with _target(output) as stream:
+            pyarrow.parquet.write_table(table, stream)
+    except pa.ArrowException as error:
+        raise UsageError(f"Parquet can't hold a column of this result: {error}; cast it to varchar") from error
 
 
-def _encoded(table: pa.Table, kind: str) -> bytes:
-    if kind == "json":
-        return orjson.dumps(_rows(table), option=_OPTIONS, default=str) + b"\n"
-    if kind == "jsonl":
-        return b"".join(orjson.dumps(row, option=_OPTIONS, default=str) + b"\n" for row in _rows(table))
-    sink = BytesIO()
-    if kind == "parquet":
-        pyarrow.parquet.write_table(table, sink)
-    else:
-        pyarrow.csv.write_csv(_flat(table), sink)
-    return sink.getvalue()
+def refuse_same_names(names: Sequence[str]) -> None:
+    """Raises UsageError where two columns have one name, for formats that would keep only one of them."""
+    if again := sorted(name for name, amount in Counter(names).items() if amount > 1):
+        raise UsageError(f"more than one column is called {', '.join(again)}; name them apart with `as`")
 
 
-_OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z
+@contextmanager
+def _target(output: Path | None) -> Iterator[BinaryIO]:
+    if output is None:
+        yield sys.stdout.buffer
+        return
+    draft = output.with_name(f".{output.name}.draft")
+    try:
+        with draft.open("wb") as stream:
+            yield stream
+        draft.replace(output)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(output)) from error
+    finally:
+        draft.unlink(missing_ok=True)
 
 
-def _rows(table: pa.Table) -> list[dict[str, Any]]:
-    return [dict(zip(table.column_names, row, strict=True)) for row in _positional(table)]
+def _rows(batch: pa.RecordBatch) -> Iterable[tuple[Any, ...]]:
+    return zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
 
-def _positional(table: pa.Table) -> Iterable[tuple[Any, ...]]:
-    columns = [column.to_pylist() for column in table.columns]
-    return zip(*columns, strict=True) if columns else []
+def _documents(columns: Sequence[PrintedColumn], batches: pa.RecordBatchReader) -> Iterator[bytes]:
+    for batch in batches:
+        for row in _rows(batch):
+            yield orjson.dumps(
+                {column.name: _json(value) if column.is_json else value for column, value in zip(columns, row, strict=True)}
+            )
 
 
-def _flat(table: pa.Table) -> pa.Table:
-    """Lists and structs as JSON text: CSV has no other way to hold them."""
-    for number, field in enumerate(table.schema):
-        if pa.types.is_nested(field.type):
-            texts = [None if v is None else orjson.dumps(v, default=str).decode() for v in table.column(number).to_pylist()]
-            table = table.set_column(number, field.name, pa.array(texts, pa.string()))
-    return table
+def _json(text: str | None) -> orjson.Fragment | None:
+    if text is not None and ("NaN" in text or "Infinity" in text):
+        # DuckDB writes numbers that JSON does not have.
+        text = json.dumps(json.loads(text, parse_constant=lambda _: None), ensure_ascii=False)
+    return None if text is None else orjson.Fragment(text)
+
+
+def _number_or_text(value: Any, column: PrintedColumn) -> Any:
+    if column.is_json and value is not None and _NUMBER.fullmatch(value):
+        return Decimal(value)
+    return value
 
 
 def _cell(value: Any) -> str:

@@ -25,10 +25,15 @@ def sql(query: str, as_of: str | None, kind: str, output: Path | None, warehouse
     distill sql "select source, count(*) from evidence.records group by source"
     distill sql "select * from exports.quarantine" --as-of "1 run ago" --format csv
     """
-    from pipeline.cli.printing import write_table
+    from pipeline.cli.printing import write_parquet, write_result
     from pipeline.reader import Warehouse
 
-    write_table(Warehouse(warehouse, sql=sql).sql(query, as_of), kind, output)
+    reader = Warehouse(warehouse, sql=sql)
+    if kind == "parquet":
+        write_parquet(reader.sql(query, as_of), output)
+        return
+    with reader.printed(query, as_of) as (columns, batches):
+        write_result(columns, batches, kind, output)
 
 
 @click.command(cls=Command, short_help="List the tables and the models that made them.")
