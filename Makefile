@@ -24,7 +24,7 @@ run-all: setup ## run the whole pipeline on the sample in data/_kb
 	$(DISTILL) run-all --known-paths data/known_paths.txt
 
 test: setup ## run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: setup ## types, linter, formatter, and the lock of the models
 	$(BIN)/ruff format --check .
