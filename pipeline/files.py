@@ -15,7 +15,7 @@ from pipeline.mending import Change
 from pipeline.run import Run
 from pipeline.snapshots import ExportFile
 from pipeline.sources import Stamps
-from pipeline.splicing import compare_splice, splice, survey
+from pipeline.splicing import compare, splice, survey
 
 DRAFTS = ".drafts"
 
@@ -23,41 +23,51 @@ DRAFTS = ".drafts"
 def draft(run: Run, export: Export, change: Change) -> ExportFile:
     """Writes the rows of an export table, sorted by id, to a file beside the published one.
 
-    Where little changed, the published lines are copied and only the new rows are written.
+    Where little changed, the published lines are copied and only the new rows are written; without a change there is no draft.
     """
     target, new = draft_path(run.settings.exports, export.file), _new_lines(run, export)
     target.parent.mkdir(parents=True, exist_ok=True)
-    new.unlink(missing_ok=True)
+    for left in (target, new):
+        left.unlink(missing_ok=True)
     if change.whole or not _is_published(run, export):
         run.bind_now(export.table)
         _write_lines(run, export.table, export, target)
+        sha256 = file_sha256(target)
+    elif not change.added and not change.removed:
+        return run.files[export.file]
     else:
         if change.added:
             _write_lines(run, change.new_rows, export, new)
         else:
             new.write_bytes(b"")
-        splice(run.settings.exports / export.file, new, change.removed, target)
+        sha256 = splice(run.settings.exports / export.file, new, change.removed, target)
     _to_disk(target)
-    return ExportFile(export.file, target.stat().st_size, run.content(export.table).rows, file_sha256(target))
+    return ExportFile(export.file, target.stat().st_size, run.content(export.table).rows, sha256)
 
 
 def read_again(run: Run, export: Export, change: Change) -> None:
     """Reads a draft back and holds it against what it should be. Raises GateError where it is anything else.
 
-    Lines that were copied must be the published ones; all others must be the table's, which checks in SQL see to:
-    they read the whole file as `files.<export>`, the lines that were not copied as `files.<export>_new` and
-    `files.<export>_lines`, and what these should be as `files.<export>_expected`.
+    What was copied must be as it is in the published file, which was read back when it was made. All other lines must be the
+    table's, which checks in SQL see to: they read the whole file as `files.<export>`, the lines that were not copied as
+    `files.<export>_new` and `files.<export>_lines`, and what these should be as `files.<export>_expected`.
     """
     target, new = draft_path(run.settings.exports, export.file), _new_lines(run, export)
-    longest = survey(target)
+    longest = run.state.setdefault("longest_lines", {})
     fresh, rows = target, export.table
-    if new.exists():
-        compare_splice(run.settings.exports / export.file, new, change.removed, target)
+    if new.exists() or not target.exists():
+        published = run.settings.exports / export.file
+        if target.exists():
+            compare(published, new, change.removed, target)
+        else:
+            target = published
         fresh, rows = new, change.new_rows or f"(select * from {export.table} where false)"
+        new.touch()
+    longest[export.name] = max(survey(fresh), longest.get(export.name, 0) if fresh is new else 0)
     run.bind_now(export.table)
-    _bind_lines(run, f"files.{export.name}", export, target, longest)
-    _bind_lines(run, f"files.{export.name}_new", export, fresh, longest)
-    size = max(longest + 1, 2 * 1024 * 1024)
+    _bind_lines(run, f"files.{export.name}", export, target, longest[export.name])
+    _bind_lines(run, f"files.{export.name}_new", export, fresh, longest[export.name])
+    size = max(longest[export.name] + 1, 2 * 1024 * 1024)
     options = (
         f"header = false, delim = '', quote = '', escape = '', new_line = '\\n', max_line_size = {size}, auto_detect = false"
     )
