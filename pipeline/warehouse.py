@@ -146,12 +146,16 @@ class DeltaStore:
             )
         self._moved(table)
 
-    def restore(self, table: str, version: int) -> int:
-        """Brings a table back to an earlier version, as a new version."""
+    def restore(self, table: str, version: int, metadata: Mapping[str, str] | None = None) -> int:
+        """Brings a table back to an earlier version, as a new version. Refuses where a file of that version is gone."""
         with _explained(table):
             opened = DeltaTable(str(self.path(table)))
             if opened.version() != version:
-                opened.restore(version)
+                opened.restore(
+                    version,
+                    commit_properties=CommitProperties(custom_metadata=dict(metadata or {})),
+                    post_commithook_properties=HOOKS,
+                )
         return self._moved(table)
 
     def said(self, table: str, version: int) -> dict[str, str]:
