@@ -3,8 +3,8 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,9 @@ from pipeline.tables import Table, row_digest
 from pipeline.warehouse import DeltaStore
 
 SNAPSHOTS = "ops.snapshots"
+VACUUMS = "ops.vacuums"
+RELEASES = "ops.releases"
+AUDITS = "ops.audit_baselines"
 _MODULUS = 2**256
 
 
@@ -66,6 +69,9 @@ class Snapshot:
     state:           what the next run needs to go on from it
     restored_run_id: of a restore, the run whose state it brought back
     undone_run_ids:  of a restore, the runs that it took back
+    vacuumed:        its files were taken away: it can't be read or restored any more
+    audit_passed:    what its newest audit said; None where there was none
+    releases:        the names under which it is frozen
     digests:         per table its Parquet files that were new, each with `rows:digest`
     """
 
@@ -82,6 +88,14 @@ class Snapshot:
     restored_run_id: str | None = None
     undone_run_ids: tuple[str, ...] = ()
     digests: dict[str, dict[str, str]] = field(default_factory=dict)
+    vacuumed: bool = False
+    audit_passed: bool | None = None
+    releases: tuple[str, ...] = ()
+
+    @property
+    def is_good(self) -> bool:
+        """True where its run passed and its audit, if one was taken, passed."""
+        return self.passed and self.audit_passed is not False
 
     @property
     def made_by(self) -> str:
@@ -94,7 +108,48 @@ def read_all(store: DeltaStore, engine: Engine) -> list[Snapshot]:
     if not store.exists(SNAPSHOTS):
         return []
     engine.bind(SNAPSHOTS, store.read(SNAPSHOTS).files, store.tables[SNAPSHOTS].schema)
-    return [_from_row(row) for row in engine.rows(f"select * from {SNAPSHOTS} order by snapshot")]
+    found = [_from_row(row) for row in engine.rows(f"select * from {SNAPSHOTS} order by snapshot")]
+    gone, releases, audits = _vacuumed(store, engine), _releases(store, engine), _audits(store, engine)
+    known: dict[str, bool | None] = {}
+    whole = []
+    for snapshot in found:
+        # A state that was put back is as good as it was found to be.
+        known[snapshot.run_id] = audits.get(snapshot.snapshot, known.get(snapshot.made_by))
+        whole.append(
+            replace(
+                snapshot,
+                vacuumed=gone(snapshot.snapshot),
+                audit_passed=known[snapshot.run_id],
+                releases=releases.get(snapshot.snapshot, ()),
+            )
+        )
+    return whole
+
+
+def _releases(store: DeltaStore, engine: Engine) -> dict[int, tuple[str, ...]]:
+    found: dict[int, tuple[str, ...]] = {}
+    if store.exists(RELEASES):
+        engine.bind(RELEASES, store.read(RELEASES).files, store.tables[RELEASES].schema)
+        for row in engine.rows(f"select name, snapshot from {RELEASES} order by frozen_at, name"):
+            found[row["snapshot"]] = (*found.get(row["snapshot"], ()), row["name"])
+    return found
+
+
+def _audits(store: DeltaStore, engine: Engine) -> dict[int, bool]:
+    """Returns the verdict of the newest audit of each snapshot that was audited."""
+    if not store.exists(AUDITS):
+        return {}
+    engine.bind(AUDITS, store.read(AUDITS).files, store.tables[AUDITS].schema)
+    return {row["snapshot"]: row["passed"] for row in engine.rows(f"select snapshot, passed from {AUDITS} order by audited_at")}
+
+
+def _vacuumed(store: DeltaStore, engine: Engine) -> Callable[[int], bool]:
+    """Returns whether what a snapshot names was taken away since."""
+    if not store.exists(VACUUMS):
+        return lambda snapshot: False
+    engine.bind(VACUUMS, store.read(VACUUMS).files, store.tables[VACUUMS].schema)
+    done = engine.rows(f"select newest, kept from {VACUUMS}")
+    return lambda snapshot: any(snapshot <= row["newest"] and snapshot not in row["kept"] for row in done)
 
 
 def latest(store: DeltaStore, engine: Engine) -> Snapshot | None:
@@ -245,7 +300,7 @@ def _from_row(row: dict[str, Any]) -> Snapshot:
 
 
 def resolve(published: Sequence[Snapshot], as_of: str) -> Snapshot:
-    """Returns the snapshot that a text names: a run id, `latest`, `last-good`, `N runs ago`, or a time.
+    """Returns the snapshot that a text names: a run id, a release, `latest`, `last-good`, `N runs ago`, or a time.
 
     A time means the newest snapshot published until then. Raises UsageError where nothing fits.
     """
@@ -253,19 +308,22 @@ def resolve(published: Sequence[Snapshot], as_of: str) -> Snapshot:
     if as_of == "latest":
         return newest_first[0]
     if as_of == "last-good":
-        found = [snapshot for snapshot in newest_first if snapshot.passed]
+        found = [snapshot for snapshot in newest_first if snapshot.is_good and not snapshot.vacuumed]
     elif matched := re.fullmatch(r"([0-9]{1,9}) runs? ago", as_of):
         found = newest_first[int(matched[1]) :]
     else:
-        found = [snapshot for snapshot in newest_first if snapshot.run_id == as_of]
+        found = [snapshot for snapshot in newest_first if as_of in (snapshot.run_id, *snapshot.releases)]
         if not found and (moment := _moment(as_of)) is not None:
             found = [snapshot for snapshot in newest_first if snapshot.published_at <= moment]
     if not found:
         known = ", ".join(snapshot.run_id for snapshot in newest_first[:5])
         raise UsageError(
-            f"{as_of!r} names no published run; give a run id, latest, last-good, 'N runs ago' or a time. "
+            f"{as_of!r} names no published run; give a run id, a release, latest, last-good, 'N runs ago' or a time. "
             f"The newest runs are {known}"
         )
+    if found[0].vacuumed:
+        kept = ", ".join(snapshot.run_id for snapshot in newest_first if not snapshot.vacuumed)
+        raise UsageError(f"run {found[0].run_id} was vacuumed: its files are gone. There are still {kept}")
     return found[0]
 
 
