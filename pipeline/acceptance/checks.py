@@ -62,7 +62,7 @@ def report(verdicts: list[Verdict]) -> Iterator[str]:
     """Yields one line per invariant, and last how many hold."""
     for verdict in verdicts:
         mark = "ok  " if verdict.passed else "FAIL"
-        yield f"{mark} {verdict.number:>2} {verdict.name:<27} {verdict.detail}"
+        yield f"{mark} {verdict.number:>2} {verdict.name:<28} {verdict.detail}"
     yield f"{sum(verdict.passed for verdict in verdicts)}/{len(verdicts)}"
 
 

@@ -58,6 +58,11 @@ def load() -> Fixture:
     return Fixture(files, words)
 
 
+def stream_of(name: str) -> str:
+    """Returns the stream that a file belongs to."""
+    return name.split("/")[0].removesuffix(".jsonl")
+
+
 def _lines(name: str, raw: bytes, words: list[str]) -> list[dict[str, Any]]:
     lines = raw.split(b"\n")
     if not lines[-1]:
@@ -65,7 +70,7 @@ def _lines(name: str, raw: bytes, words: list[str]) -> list[dict[str, Any]]:
     bare = [line.removesuffix(b"\r") for line in lines]
     return [
         {
-            "source": name.split("/")[0].removesuffix(".jsonl"),
+            "source": stream_of(name),
             "source_file": name,
             "line_offset": offset,
             "line_sha256": hashlib.sha256(line).hexdigest(),
