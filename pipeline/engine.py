@@ -13,8 +13,10 @@ from pipeline.errors import DamageError, ModelError, UsageError, WarehouseError
 
 ROWS_PER_BATCH = 8192
 # The rooms of the warehouse, what a run binds beside them, and what acceptance compares.
-SCHEMAS = ("raw", "evidence", "scored", "exports", "ops", "run", "files", "before", "after")
-SCHEMAS += ("fixture", "facts", "fresh", "partial", "review", "without", "lossy")
+SCHEMAS = (
+    *("raw", "evidence", "scored", "exports", "ops", "run", "files", "before", "after"),
+    *("fixture", "facts", "fresh", "partial", "review", "without", "lossy"),
+)
 _READING = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
 
 # Types that are printed as they are, and types that are printed as JSON; all others are printed as text.

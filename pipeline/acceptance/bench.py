@@ -1,6 +1,6 @@
 """The temporary folder of an examination: runs of the fixture, and a note of what each of them left behind."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,11 @@ from pipeline.errors import DistillError, GateError
 from pipeline.files import file_sha256
 from pipeline.reader import Warehouse
 from pipeline.receipts import Receipt
-from pipeline.run import Reporter
 from pipeline.runner import Outcome, run_stages
 from pipeline.settings import Gates, Settings
 
 RECORDED_AT = datetime(2026, 5, 1, tzinfo=UTC)
+GATES = Gates(known_paths=KNOWN_PATHS)
 TEXT, NUMBER, TRUTH = pa.string(), pa.int64(), pa.bool_()
 NOTES = {
     "facts.runs": {"name": TEXT, "run_id": TEXT, "passed": TRUTH, "exit_code": NUMBER, "error": TEXT},
@@ -45,10 +45,9 @@ class Bench:
     root: Path
     fixture: Fixture
     sql: Path | None = None
-    reporter: Reporter = field(default_factory=Quiet)
     noted: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: {name: [] for name in NOTES})
 
-    def settings(self, home: str, files: list[str] | None = None) -> Settings:
+    def settings(self, home: str, files: list[str] | None = None, gates: Gates = GATES) -> Settings:
         """Returns the settings of a run in the warehouse `home`, over all files of the fixture or over some."""
         root = self.root / home
         return Settings(
@@ -57,14 +56,14 @@ class Bench:
             exports=root / "exports",
             reports=root / "reports",
             sql=self.sql,
-            gates=Gates(known_paths=KNOWN_PATHS),
+            gates=gates,
             recorded_at=RECORDED_AT,
             threads=1,
         )
 
     def run(self, name: str, settings: Settings, *, must_pass: bool = True) -> tuple[Warehouse, Outcome]:
         """Runs everything once and notes what came of it. Raises GateError where a run fails that must not."""
-        outcome = run_stages(settings, self.reporter)
+        outcome = run_stages(settings, Quiet())
         failure = outcome.failure
         if failure is not None and must_pass:
             raise GateError(f"the run {name!r} of the fixture failed, so no invariant can be held against it: {failure}")
@@ -85,11 +84,6 @@ class Bench:
 
     def _note(self, table: str, name: str, rows: list[dict[str, Any]]) -> None:
         self.noted[table] += [{"name": name} | row for row in rows]
-
-
-def switched(settings: Settings, **switches: bool) -> Settings:
-    """Returns settings with switches of the gates turned."""
-    return replace(settings, gates=replace(settings.gates, **switches))
 
 
 def _versions(warehouse: Warehouse) -> list[dict[str, Any]]:

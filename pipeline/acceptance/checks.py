@@ -11,12 +11,11 @@ from typing import Any
 
 from pipeline import models
 from pipeline.acceptance import fixture
-from pipeline.acceptance.bench import Bench, Facts, Quiet
+from pipeline.acceptance.bench import Bench, Facts
 from pipeline.acceptance.facts import gather
 from pipeline.engine import Engine
 from pipeline.errors import GateError
 from pipeline.models import Library
-from pipeline.run import Reporter
 from pipeline.settings import Settings
 
 ROOM = "acceptance"
@@ -45,10 +44,10 @@ class Verdict:
         return {"number": self.number, "name": self.name, "passed": self.passed, "detail": self.detail}
 
 
-def examine(sql: Path | None = None, reporter: Reporter | None = None) -> list[Verdict]:
+def examine(sql: Path | None = None) -> list[Verdict]:
     """Runs the fixture in a temporary folder and judges it. Raises GateError where a run of it fails that must not."""
     with TemporaryDirectory(prefix="distill-acceptance-") as folder:
-        facts = gather(Bench(Path(folder), fixture.load(), sql, reporter or Quiet()))
+        facts = gather(Bench(Path(folder), fixture.load(), sql))
     return judge(facts, models.load(Settings(sql=sql).sql_folders()))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.acceptance.bench import TEXT, Bench, Facts, switched
+from pipeline.acceptance.bench import GATES, TEXT, Bench, Facts
 from pipeline.acceptance.fixture import PLANTED, stream_of
 from pipeline.acceptance.planting import plant
 from pipeline.errors import GateError
@@ -60,7 +60,7 @@ def fresh(bench: Bench) -> Facts:
 
 def partial(bench: Bench) -> Facts:
     """There, with the switch that opens the gate of sft."""
-    settings = switched(bench.settings("fresh"), include_partial=True)
+    settings = bench.settings("fresh", gates=replace(GATES, include_partial=True))
     warehouse, _ = bench.run("partial", settings)
     stopped = warehouse.tables_of("exports.quarantine")["exports.quarantine"]
     return _corpora(warehouse, settings, "partial") | {"partial.quarantine": stopped}
@@ -68,7 +68,7 @@ def partial(bench: Bench) -> Facts:
 
 def review(bench: Bench) -> Facts:
     """There, with the switch that opens the gate of rag."""
-    settings = switched(bench.settings("fresh"), include_review=True)
+    settings = bench.settings("fresh", gates=replace(GATES, include_review=True))
     warehouse, _ = bench.run("review", settings)
     return _corpora(warehouse, settings, "review")
 
@@ -129,8 +129,10 @@ def _receipts(warehouse: Warehouse, settings: Settings, outcome: Outcome) -> pa.
     """Every receipt and report of a run, from the table and from the files, with what its schema says of it."""
     kinds = {"summary": "run_summary", "drift": "drift_report"}
     documents = [("table", "stage_receipt", receipt) for receipt in warehouse.receipts(outcome.run_id)]
-    for path in sorted((settings.reports / outcome.run_id).glob("*.json")):
-        documents.append(("file", kinds.get(path.stem, "stage_receipt"), json.loads(path.read_text(encoding="utf-8"))))
+    documents += [
+        ("file", kinds.get(path.stem, "stage_receipt"), json.loads(path.read_text(encoding="utf-8")))
+        for path in sorted((settings.reports / outcome.run_id).glob("*.json"))
+    ]
     rows = [
         {
             "place": place,

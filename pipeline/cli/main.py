@@ -5,6 +5,7 @@ import click
 from pipeline.cli.models import lock
 from pipeline.cli.query import health, receipts, sql, tables
 from pipeline.cli.runs import RUN_COMMANDS
+from pipeline.cli.trust import acceptance
 from pipeline.version import product_version
 
 
@@ -30,5 +31,5 @@ def main() -> None:
     """
 
 
-for command in (*RUN_COMMANDS, sql, tables, receipts, health, lock):
+for command in (*RUN_COMMANDS, sql, tables, receipts, health, acceptance, lock):
     main.add_command(command)

@@ -1,4 +1,4 @@
--- A run that lacks half of the files passes, and makes of the others the same evidence.
+-- A run that lacks half of the streams passes, and makes the same evidence of the others.
 -- grain: one row if the run failed, and one per record that only one of the two runs has
 -- version: 1
 

@@ -1,5 +1,5 @@
 -- Without --include-partial every line of the sft file comes from an accepted record, and says so.
--- grain: one row per line that does not
+-- grain: one row per line that does not, and one if there is no line at all
 -- version: 1
 
 with exported as (
@@ -22,3 +22,13 @@ left join scored.runs as runs
 where
     coalesce(runs.category <> 'accepted', true)
     or coalesce(exported.quality_score <> 'accepted', true)
+
+union all
+
+select
+    'no switch' as switches,
+    'no line at all' as id,
+    cast(null as varchar) as claimed_category,
+    cast(null as varchar) as category
+from files.sft
+having count(*) = 0

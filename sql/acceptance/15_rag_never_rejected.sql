@@ -1,5 +1,5 @@
 -- No line of the rag file comes from a rejected record, with either switch or without.
--- grain: one row per line that does, or that comes from no scored record
+-- grain: one row per line that does, or that comes from no scored record, and one if there is no line at all
 -- version: 1
 
 with exported as (
@@ -24,3 +24,13 @@ left join scored.runs as runs
 where
     coalesce(runs.category = 'rejected', true)
     or coalesce(exported.source_category = 'rejected', true)
+
+union all
+
+select
+    'no switch' as switches,
+    'no line at all' as id,
+    cast(null as varchar) as claimed_category,
+    cast(null as varchar) as category
+from files.rag
+having count(*) = 0
