@@ -45,8 +45,8 @@ or `duplicate`, `blank`, `partial_tail`, `unmapped`.
 
 **The invariants** are one SQL file each in `sql/acceptance/`. Each selects what breaks it, so no rows means that it holds. They
 read the tables of `main` under their own names, its published files as `files.<corpus>`, those of another run as
-`<run>.<table>`, the fixture as `fixture.lines` (with hashes computed by the standard library alone), and what was noted of runs,
-stages, table versions, files and receipts as `facts.*`. `tests/test_acceptance.py` breaks each property and sees that
+`<run>.<table>`, the fixture as `fixture.lines` (with hashes computed by the standard library alone), and what was noted of
+runs, stages, table versions, files and receipts as `facts.*`. `tests/test_acceptance.py` breaks each property and sees that
 check fail, and no other.
 
 With `--sql DIR` the same is asked of our models with yours among them.

@@ -29,18 +29,10 @@ class Fixture:
         for name in files if files is not None else self.files:
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(self.files[name])
+            # A file that is there stays, times and all, as it would between two runs.
+            if not path.exists():
+                path.write_bytes(self.files[name])
         return folder
-
-    def without(self, word: str) -> "Fixture":
-        """Returns the fixture without the lines that are to become one thing."""
-        files, expected = {}, {}
-        for name, raw in self.files.items():
-            pairs = zip(raw.splitlines(keepends=True), self.expected[name], strict=True)
-            kept = [(line, said) for line, said in pairs if said != word]
-            files[name] = b"".join(line for line, _ in kept)
-            expected[name] = [said for _, said in kept]
-        return Fixture(files, expected)
 
     def lines(self) -> pa.Table:
         """Returns every physical line: its place, its hashes by the standard library alone, and what must become of it."""
