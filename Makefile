@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 DISTILL := $(BIN)/distill
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run-all test check format lock docs bench requirements sample wheel clean
+.PHONY: help setup run-all test check format lock docs bench requirements sample wheel acceptance clean
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  \1\t\2/' | expand -t 18
@@ -55,6 +55,9 @@ requirements: setup ## pin all dependencies anew in requirements.lock
 
 sample: setup ## write data/_kb anew from its seed
 	$(BIN)/python -m tools.sample --out data/_kb --seed 42 --known-paths data/known_paths.txt
+
+acceptance: setup ## hold the 22 invariants against the built-in fixture
+	$(DISTILL) acceptance
 
 clean: ## remove everything that runs and tests made
 	rm -rf warehouse exports reports dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -12,6 +12,11 @@ from duckdb.sqltypes import DuckDBPyType
 from pipeline.errors import DamageError, ModelError, UsageError, WarehouseError
 
 ROWS_PER_BATCH = 8192
+# The rooms of the warehouse, what a run binds beside them, and what acceptance compares.
+SCHEMAS = (
+    *("raw", "evidence", "scored", "exports", "ops", "run", "files", "before", "after"),
+    *("fixture", "facts", "fresh", "partial", "review", "without", "lossy"),
+)
 _READING = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
 
 # Types that are printed as they are, and types that are printed as JSON; all others are printed as text.
@@ -53,7 +58,7 @@ class Engine:
         except duckdb.Error as error:
             raise UsageError(f"DuckDB refused --threads or --memory-limit: {error}") from error
         self._connection.execute("set TimeZone = 'UTC'")
-        for schema in ("raw", "evidence", "scored", "exports", "ops", "run", "files", "before", "after"):
+        for schema in SCHEMAS:
             self._connection.execute(f"create schema {schema}")
         self._connection.execute(functions)
 

@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import sqlglot
@@ -64,7 +64,7 @@ class Model:
     def query(self) -> exp.Query:
         """The parsed SQL. Raises ModelError where it is no single query."""
         try:
-            parsed = sqlglot.parse_one(self.sql, dialect=DIALECT)
+            parsed = _parsed(self.sql)
         except SqlglotError as error:
             raise ModelError(f"{self.path}: not valid SQL: {_first_line(error)}") from None
         if not isinstance(parsed, exp.Query):
@@ -81,10 +81,16 @@ class Model:
         return dict(self.header).get(key, "")
 
 
+@cache  # the functions that models share are asked for once per model
 def fingerprint_of(sql: str) -> str:
     """Returns the sha256 over the tokens of `sql`."""
     tokens = sqlglot.tokenize(sql, read=DIALECT)
     return hashlib.sha256("\x1f".join(f"{t.token_type.name} {t.text}" for t in tokens).encode()).hexdigest()
+
+
+@cache  # one process may run the same models again and again; whoever changes a tree copies it first
+def _parsed(sql: str) -> exp.Expr:
+    return sqlglot.parse_one(sql, dialect=DIALECT)
 
 
 def read_header(text: str) -> tuple[str, dict[str, str]]:

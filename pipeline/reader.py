@@ -117,6 +117,18 @@ class Warehouse:
             engine.bind(table, self.store.read(table, version).files, self.store.tables[table].schema)
             return engine.arrow(f"select * from {table}")
 
+    def tables_of(self, *names: str, empty: bool = False) -> dict[str, pa.Table]:
+        """Returns several tables as the newest snapshot holds them; with `empty`, no rows and the columns alone."""
+        if empty:
+            return {name: self.schema(name).empty_table() for name in names}
+        with self.opened() as engine:
+            self._bind(engine, self.find(engine, None))
+            return {name: engine.arrow(f"select * from {name}") for name in names}
+
+    def schema(self, table: str) -> pa.Schema:
+        """Returns the columns of a table."""
+        return self.store.tables[table].schema
+
     def polars(self, table: str, version: int | None = None, as_of: str | None = None) -> "polars.DataFrame":
         """Returns the same as a polars frame; needs the extra `distillery[polars]`."""
         try:

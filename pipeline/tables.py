@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pyarrow as pa
@@ -66,8 +67,6 @@ def read_table(path: Path) -> Table:
 def _table(name: str, text: str, schema: pa.Schema) -> Table:
     title, head = read_header(text)
     columns = tuple(Column(m[1], m[2], m[3] is None, m[4]) for line in text.splitlines() if (m := _COLUMN.match(line)))
-    parsed = sqlglot.parse_one(text, dialect=DIALECT)
-    conditions = [node.this.sql(dialect=DIALECT) for node in parsed.find_all(exp.CheckColumnConstraint)]
     return Table(
         name=name,
         title=title,
@@ -77,9 +76,15 @@ def _table(name: str, text: str, schema: pa.Schema) -> Table:
         bulk=tuple(filter(None, head.get("bulk", "").split(", "))),
         proof=head.get("proof", ""),
         columns=columns,
-        checks={f"check_{number}": condition for number, condition in enumerate(conditions, 1)},
+        checks={f"check_{number}": condition for number, condition in enumerate(_conditions(text), 1)},
         schema=schema,
     )
+
+
+@cache  # declarations are read anew by every run and every reader of a process
+def _conditions(text: str) -> tuple[str, ...]:
+    parsed = sqlglot.parse_one(text, dialect=DIALECT)
+    return tuple(node.this.sql(dialect=DIALECT) for node in parsed.find_all(exp.CheckColumnConstraint))
 
 
 def key_text(table: Table) -> str:

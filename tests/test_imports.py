@@ -19,6 +19,7 @@ LAYERS = (
     ("cli",),
     ("health",),
     ("audit", "comparing"),
+    ("acceptance",),
     ("restoring", "runner", "vacuuming", "reader"),
     ("session", "stages"),
     ("counts", "drift", "files"),
@@ -49,6 +50,7 @@ HOMES = {
     "zstandard": {"sources", "landing"},
 }
 CLI_KNOWS = {
+    "acceptance",
     "audit",
     "comparing",
     "errors",

@@ -1,4 +1,4 @@
-"""Writes docs/tables.md, docs/models.md and docs/cli.md from what the code declares; `--check` says which are stale."""
+"""Writes docs/tables.md, models.md, acceptance.md and cli.md from what the code declares; `--check` says which are stale."""
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,6 +23,34 @@ ROOMS = {
     "drift": "What differs from the run before.",
     "checks": "What must return nothing: one row is a failure, and nothing is published.",
 }
+ACCEPTANCE = """
+`distill acceptance` asks whether this installation does what it promises. It takes some seconds, reads and changes nothing of
+yours, and ends with `22/22` and exit code 0, or shows the first rows that break an invariant and ends with 1.
+
+**The fixture** ships with the package: `pipeline/acceptance/streams/` holds the lines as agents write them, dirt and all, and
+`pipeline/acceptance/expected/` has one word for every physical line: the category of its record, the reason why it is skipped,
+or `duplicate`, `blank`, `partial_tail`, `unmapped`.
+
+**The runs.** Several temporary warehouses are filled with it, and the invariants compare them:
+
+| name | what is run |
+|---|---|
+| `main` | everything, with a list of known paths |
+| `again` | the same once more in the same warehouse |
+| `leak` | once more there, with a hole planted in the firewall of rag |
+| `fresh` | everything in another warehouse, told the same time of landing |
+| `partial`, `review` | there, with `--include-partial`, then with `--include-review` |
+| `without` | half of the streams alone |
+| `lossy` | with scores that lose their place or their task, which tables as declared would refuse: gates must see it too |
+
+**The invariants** are one SQL file each in `sql/acceptance/`. Each selects what breaks it, so no rows means that it holds. They
+read the tables of `main` under their own names, its published files as `files.<corpus>`, those of another run as
+`<run>.<table>`, the fixture as `fixture.lines` (with hashes computed by the standard library alone), and what was noted of
+runs, stages, table versions, files and receipts as `facts.*`. `tests/test_acceptance.py` breaks each property and sees that
+check fail, and no other.
+
+With `--sql DIR` the same is asked of our models with yours among them.
+""".strip().splitlines()
 
 
 def tables_page(declared: dict[str, Table]) -> str:
@@ -68,6 +96,17 @@ def cli_page(group: click.Group) -> str:
             lines += _table(("option", "environment", "default", "meaning"), options)
             shown[options] = name
     return _page(lines)
+
+
+def acceptance_page(library: Library) -> str:
+    """Returns the page of the invariants: what each says, and what one row of its SQL would mean."""
+    lines = ["# Acceptance", "", MARK.format(source="the headers of sql/acceptance/ and tools/docs.py"), "", *ACCEPTANCE, ""]
+    rows = [(*model.stem.split("_", 1), model.title, model.grain) for model in library.room("acceptance")]
+    return _page([*lines, *_table(("", "invariant", "what holds", "it breaks with"), [_invariant(*row) for row in rows])])
+
+
+def _invariant(number: str, name: str, title: str, grain: str) -> tuple[str, ...]:
+    return str(int(number)), f"[`{name}`](../sql/acceptance/{number}_{name}.sql)", title, grain
 
 
 def _columns(room: str) -> tuple[str, ...]:
@@ -143,6 +182,7 @@ def pages() -> dict[Path, str]:
     return {
         DOCS / "tables.md": tables_page(tables.load([SQL])),
         DOCS / "models.md": models_page(models.load([SQL])),
+        DOCS / "acceptance.md": acceptance_page(models.load([SQL])),
         DOCS / "cli.md": cli_page(distill),
     }
 
