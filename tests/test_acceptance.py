@@ -170,7 +170,8 @@ def looks_at_the_clock(broken: Broken) -> list[Verdict]:
 
 def scores_no_timeouts(broken: Broken) -> list[Verdict]:
     some = ("from scored.judged", "from scored.judged\nwhere coalesce(run_id, '') <> 'run-x04'")
-    return broken.for_good({"2_scored/_runs.sql": some, "checks/one_score_per_record.sql": ("where", "where false and")})
+    blind = ("records.amount <> runs.amount\n    or records.keys <> runs.keys", "false")
+    return broken.for_good({"2_scored/_runs.sql": some, "checks/one_score_per_record.sql": blind})
 
 
 def asks_nobody(broken: Broken) -> list[Verdict]:
