@@ -236,6 +236,8 @@ def _explained(table: str) -> Iterator[None]:
     except DeltaError as error:
         if "validation check" in str(error):
             raise GateError(f"a CHECK constraint of {table} refused rows; nothing was written: {error}") from error
+        if "non-nullable field" in str(error):
+            raise GateError(f"rows for {table} lack a value that sql/tables requires; nothing was written") from error
         raise WarehouseError(f"the table {table} can't be read or written: {_first_line(error)}") from error
     except OSError as error:
         raise WarehouseError(f"the table {table} can't be read or written: {_first_line(error)}") from error
