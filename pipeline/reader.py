@@ -1,7 +1,7 @@
 """The warehouse for readers: SQL, Arrow and polars, at the newest published run or any earlier one."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ import pyarrow as pa
 from pipeline import models, snapshots
 from pipeline.engine import Engine, PrintedColumn
 from pipeline.errors import ModelError, UsageError, WarehouseError
+from pipeline.models import Library
 from pipeline.settings import Settings
 from pipeline.snapshots import SNAPSHOTS, Snapshot
 from pipeline.tables import Column, Table
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     import polars
 
 
-__all__ = ["PrintedColumn", "TableInfo", "Warehouse"]
+__all__ = ["Opened", "PrintedColumn", "TableInfo", "Warehouse"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,21 @@ class TableInfo:
     run_id: str
     models: str
     columns: tuple[Column, ...]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A warehouse while it is read, for who asks more than one question.
+
+    published: all snapshots, oldest first; at least one
+    bind:      makes the tables those of a snapshot
+    """
+
+    engine: Engine
+    store: DeltaStore
+    library: Library
+    published: list[Snapshot]
+    bind: Callable[[Snapshot], None]
 
 
 class Warehouse:
@@ -61,6 +77,12 @@ class Warehouse:
         """Returns one snapshot, by default the newest."""
         with self._engine() as engine:
             return self._find(engine, as_of)
+
+    @contextmanager
+    def opened(self) -> Iterator[Opened]:
+        """Yields the warehouse for many questions. Raises WarehouseError where nothing was published yet."""
+        with self._engine() as engine:
+            yield Opened(engine, self._store, self._library, self._published(engine), lambda at: self._bind(engine, at))
 
     def sql(self, query: str, as_of: str | None = None) -> pa.Table:
         """Returns the result of one select over the tables as they were published."""
@@ -159,10 +181,13 @@ class Warehouse:
         )
 
     def _find(self, engine: Engine, as_of: str | None) -> Snapshot:
+        return snapshots.resolve(self._published(engine), as_of or "latest")
+
+    def _published(self, engine: Engine) -> list[Snapshot]:
         published = snapshots.read_all(self._store, engine)
         if not published:
             raise WarehouseError(f"{self.path}: nothing was published here yet; `distill run-all` does")
-        return snapshots.resolve(published, as_of or "latest")
+        return published
 
     def _bind(self, engine: Engine, snapshot: Snapshot) -> None:
         snapshots.verify_rows(self._store, engine, snapshot)
