@@ -17,7 +17,7 @@ PAGE = Path(__file__).parent.parent / "docs/architecture.md"
 LAYERS = (
     ("__main__",),
     ("cli",),
-    ("health",),
+    ("health", "trace"),
     ("runner", "reader"),
     ("stages",),
     ("counts", "drift", "files"),
@@ -47,7 +47,7 @@ HOMES = {
     "sqlglot": {"models", "compile", "tables"},
     "zstandard": {"sources", "landing"},
 }
-CLI_KNOWS = {"errors", "health", "models", "reader", "receipts", "runner", "settings", "version"}
+CLI_KNOWS = {"errors", "health", "models", "reader", "receipts", "runner", "settings", "trace", "version"}
 
 each_file = pytest.mark.parametrize(
     "path", sorted(PIPELINE.rglob("*.py")), ids=lambda path: path.relative_to(PIPELINE).as_posix()

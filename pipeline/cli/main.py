@@ -5,6 +5,7 @@ import click
 from pipeline.cli.models import lock
 from pipeline.cli.query import health, receipts, sql, tables
 from pipeline.cli.runs import RUN_COMMANDS
+from pipeline.cli.tracing import trace
 from pipeline.version import product_version
 
 
@@ -24,11 +25,12 @@ def main() -> None:
     distill run-all                       land, score, gate and export; a second run does only what is new
     distill sql "select * from scored.runs limit 5"
     distill tables                        what there is to query
+    distill trace ID                      where an exported row comes from
     distill health                        is everything fine, and what to do next
 
     Exit codes: 0 good, 1 a gate or a check failed, 2 wrong usage, 3 the warehouse or the input can't be read or is locked.
     """
 
 
-for command in (*RUN_COMMANDS, sql, tables, receipts, health, lock):
+for command in (*RUN_COMMANDS, sql, tables, trace, receipts, health, lock):
     main.add_command(command)

@@ -26,9 +26,7 @@ class Tracer:
     def __init__(self, opened: Opened, data: Path, as_of: str | None) -> None:
         self.opened, self.data, self.as_of = opened, data, as_of
         self.history = History(opened)
-        State(opened, self.history.newest)
-        rows = opened.engine.rows("select source_file, max(generation) as generation from raw.files group by source_file")
-        self.generations = {row["source_file"]: row["generation"] for row in rows}
+        self.generations = self.history.generations()
         self.state = State(opened, resolve(opened.published, as_of or "latest"))
 
     def rows(self, ids: Sequence[str]) -> dict[str, Trace]:

@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.trace import hashes
 from pipeline.trace.physical import Physical, Place, read_again
 from pipeline.trace.state import Row, State, place_of
-from pipeline.trace.steps import MISSING, Check, Step, checked
+from pipeline.trace.steps import MISSING, Check, Step, checked, utc
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Links:
     def record(self, place: Place, side: Mapping[str, Any]) -> Step:
         """Returns the evidence, held against the texts of the exported row, where there is one, and against the line."""
         name = self.state.at("evidence.records")
-        found, line = _first(self.records, place), self.current(place) or {}
+        found, line = _first(self.records, place), self.raw(place, side["sig_hash"]) or {}
         if found is None:
             return Step("record", name, MISSING, f"no record of {_shown(place)}")
         checks = [Check.of("sig_hash", side["sig_hash"], found["sig_hash"])]
@@ -56,16 +56,16 @@ class Links:
         ]
         checks.append(Check.of("recorded_at", line.get("recorded_at"), found["recorded_at"]))
         facts = {column: found[column] for column in ("source", "run_id", "task_id", "title", "sig_hash")}
-        facts["occurred_at"] = str(found["occurred_at"])
-        says = f"{found['source']}, run {found['run_id'] or 'unknown'}, task {found['task_id']}, {found['occurred_at']:%FT%TZ}"
+        facts["occurred_at"] = utc(found["occurred_at"])
+        says = f"{found['source']}, run {found['run_id'] or 'unknown'}, task {found['task_id']}, {utc(found['occurred_at'])}"
         return checked("record", name, says, checks, facts)
 
     def line(self, place: Place, sig_hash: str | None, line: Row | None = None) -> Step:
         """Returns the raw line, by default of the generation that counts; its hashes are worked out again."""
         name = self.state.at("raw.lines")
-        line = line or self.current(place)
+        line = line or self.raw(place, sig_hash)
         if line is None:
-            return Step("raw line", name, MISSING, f"{_shown(place)} is not landed in the generation that counts")
+            return Step("raw line", name, MISSING, f"{_shown(place)} is not landed")
         raw = bytes_of(line)
         checks = [Check.of("line_sha256", line["line_sha256"], hashes.line_sha256(raw))]
         if sig_hash is not None or line["sig_hash"] is not None:
@@ -73,14 +73,14 @@ class Links:
         if sig_hash is not None:
             checks.append(Check.of("sig_hash of the record", sig_hash, line["sig_hash"]))
         facts = {column: line[column] for column in ("source_file", "line_offset", "generation", "status", "load_id", "line")}
-        facts |= {"line_sha256": line["line_sha256"], "sig_hash": line["sig_hash"], "recorded_at": str(line["recorded_at"])}
+        facts |= {"line_sha256": line["line_sha256"], "sig_hash": line["sig_hash"], "recorded_at": utc(line["recorded_at"])}
         held = " and ".join(check.name for check in checks if not check.name.endswith("record"))
         says = f"{_shown(place)}, generation {line['generation']}, landed by {line['load_id']}; {held} found again"
         return checked("raw line", name, says, checks, facts)
 
     def source(self, place: Place, sig_hash: str | None) -> Step:
         """Returns the line as it stands in its file now, with the same hashes worked out from its bytes."""
-        physical, line = self.physical[place], self.current(place) or {}
+        physical, line = self.physical[place], self.raw(place, sig_hash) or {}
         where = f"{physical.path}:{place[1] + 1}"
         facts = {"path": str(physical.path), "line": place[1] + 1}
         if physical.line is None:
@@ -94,6 +94,17 @@ class Links:
     def current(self, place: Place) -> Row | None:
         """Returns the raw line of the generation that counts."""
         return next((line for line in self.lines.get(place, ()) if line["is_current"]), None)
+
+    def raw(self, place: Place, sig_hash: str | None) -> Row | None:
+        """Returns the raw line behind a record: of the generation that counts, or of the newest one with this hash.
+
+        Between the landing of a rewritten file and the next evidence, records are still those of the generation before.
+        """
+        newest_first = sorted(
+            self.lines.get(place, ()), key=lambda line: (line["is_current"], line["generation"]), reverse=True
+        )
+        fitting = [line for line in newest_first if line["sig_hash"] == sig_hash]
+        return next(iter(fitting or newest_first), None)
 
     def _why(self, name: str, line: Mapping[str, Any]) -> str:
         newest = self.generations.get(name, 0)

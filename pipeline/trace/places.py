@@ -10,9 +10,7 @@ from pipeline.trace.state import EXPORTS, History, Row, State, bind_with_names
 from pipeline.trace.steps import NONE, OK, Chain, Outcome, Release, Step, Trace
 
 
-def trace_place(
-    state: State, history: History, data: Path, place: Place, asked: str, generations: Generations
-) -> Trace | None:
+def trace_place(state: State, history: History, data: Path, place: Place, asked: str, generations: Generations) -> Trace | None:
     """Returns what was landed at a place, what it became, and all that was ever exported; None where nothing was landed."""
     where = {"source_file": place[0], "line_offset": place[1]}
     links = Links.gather(state, data, [where], generations)
@@ -68,9 +66,11 @@ def _chain(links: Links, place: Place, line: Row, became: list[Outcome]) -> Chai
 def _meaning(links: Links, place: Place, line: Row) -> list[Step]:
     """What the line is in the warehouse: a record with its score, a repeat of another one, skipped, or nothing."""
     state = links.state
-    if place in links.records:
+    if any(record["sig_hash"] == line["sig_hash"] for record in links.records.get(place, ())):
         return [links.score(place, line["sig_hash"]), links.record(place, {"sig_hash": line["sig_hash"]})]
     for skip in state.ask("skips"):
+        if skip["line_sha256"] != line["line_sha256"]:
+            continue
         says = f"{skip['reason']}: {skip['detail']}" if skip["detail"] else skip["reason"]
         return [Step("skipped", state.at("evidence.skips"), OK, says, (), {"reason": skip["reason"], "detail": skip["detail"]})]
     for first in state.ask("repeated"):

@@ -67,11 +67,9 @@ def outcomes(state: State) -> dict[Place, list[Outcome]]:
     for row in sorted(state.released(), key=lambda row: (row["export"], row["id"], row["side"])):
         found[place_of(row)].append(Outcome(row["export"], "exported", row["side"], id=row["id"]))
     for row in sorted(state.ask("stopped"), key=lambda row: (row["export"], row["reason"], row["detail"] or "", row["side"])):
-        is_capped = row["reason"] == "capped"
-        stop = Outcome(row["export"], "capped" if is_capped else "quarantined", row["side"])
-        found[place_of(row)].append(
-            Outcome(**vars(stop) | {"reason": None if is_capped else row["reason"], "detail": row["detail"]})
-        )
+        outcome = "capped" if row["reason"] == "capped" else "quarantined"
+        stopped = Outcome(row["export"], outcome, row["side"], reason=row["reason"], detail=row["detail"])
+        found[place_of(row)].append(stopped)
     return found
 
 

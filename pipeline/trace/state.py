@@ -97,6 +97,13 @@ class History:
     def newest(self) -> Snapshot:
         return self._opened.published[-1]
 
+    def generations(self) -> dict[str, int]:
+        """Returns the newest generation of every file that is known by now."""
+        opened, table = self._opened, "raw.files"
+        opened.engine.bind(table, files_of(opened, table, self.newest), opened.store.tables[table].schema)
+        rows = opened.engine.rows("select source_file, max(generation) as generation from raw.files group by source_file")
+        return {row["source_file"]: row["generation"] for row in rows}
+
     def holders(self, table: str) -> dict[str, list[Snapshot]]:
         """Returns every file of a table that is still there, and the snapshots that it is a part of, oldest first."""
         if table not in self._holders:

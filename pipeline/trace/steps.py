@@ -1,9 +1,15 @@
 """What a trace says: steps with their checks, put together to chains."""
 
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import Any
 
 OK, MISMATCH, MISSING, NONE = "ok", "mismatch", "missing", "none"
+
+
+def utc(moment: datetime) -> str:
+    """Returns a time as the exported files write it."""
+    return moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 @dataclass(frozen=True)
@@ -21,7 +27,10 @@ class Check:
     @staticmethod
     def of(name: str, said: Any, found: Any) -> "Check":
         """Returns a check of two values, compared as texts."""
-        return Check(name, *(None if value is None else str(value) for value in (said, found)))
+        return Check(
+            name,
+            *(utc(value) if isinstance(value, datetime) else None if value is None else str(value) for value in (said, found)),
+        )
 
 
 @dataclass(frozen=True)
