@@ -11,7 +11,7 @@ from pipeline.cli.options import Command, as_of_option, data_option, json_option
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
-    from pipeline.trace import Trace
+    from pipeline.trace import Step, Trace
 
 
 @click.command(cls=Command, short_help="Walk from an exported row to its line, and back.")
@@ -74,6 +74,7 @@ def _print(found: "Trace") -> None:
         table.append([one_line(cell) for cell in ([name, *cells] if names else cells)])
     print_table((*names, "step", "status", "where", "what"), table)
     _print_fates(found)
+    click.echo()
     for note in found.notes:
         click.echo(f"note: {one_line(note)}")
     wrong = sum(step.status in ("mismatch", "missing") for step in found.steps)

@@ -12,9 +12,9 @@ from pipeline.trace import hints
 from pipeline.trace.places import trace_place
 from pipeline.trace.rows import trace_records, trace_rows
 from pipeline.trace.state import History, State, place_of
-from pipeline.trace.steps import Trace
+from pipeline.trace.steps import Step, Trace
 
-__all__ = ["Trace", "trace", "trace_line"]
+__all__ = ["Step", "Trace", "trace", "trace_line"]
 
 _SIG_HASH = re.compile("[0-9a-f]{64}")
 _PLACE = re.compile(r"(.+):([0-9]{1,18})", re.DOTALL)

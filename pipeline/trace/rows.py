@@ -45,7 +45,10 @@ def trace_records(state: State, data: Path, asked: str, generations: Generations
     links = Links.gather(state, data, found, generations)
     became = outcomes(state)
     chains = [
-        Chain(f"{row['source']} record", record_steps(links, place_of(row), row), tuple(became[place_of(row)])) for row in found
+        Chain(
+            f"{row['source_file']}:{row['line_offset']}", record_steps(links, place_of(row), row), tuple(became[place_of(row)])
+        )
+        for row in found
     ]
     return Trace(asked, "record", state.snapshot.snapshot, state.snapshot.run_id, newest, chains=tuple(chains))
 

@@ -130,7 +130,10 @@ class History:
     def notes(self) -> list[str]:
         """Says what could not be looked into."""
         count = len(self.gone)
-        return [f"{count} files of earlier versions are gone: what only they held is not shown"] if count else []
+        if not count:
+            return []
+        what = "1 file of earlier versions is" if count == 1 else f"{count} files of earlier versions are"
+        return [f"{what} gone: what stood only there is not shown"]
 
     def _files(self, table: str, snapshot: Snapshot) -> tuple[str, ...]:
         try:
