@@ -62,9 +62,9 @@ def _print(found: "Trace") -> None:
 
     age = "the newest" if found.is_newest else "not the newest"
     click.echo(f"{one_line(found.asked)}: in snapshot {found.snapshot} ({age}), run {one_line(found.run_id)}")
-    rows = [["", found.row]] if found.row else []
+    rows: list[tuple[str, Step]] = [("", found.row)] if found.row else []
     rows += [
-        ["" if found.row and len(found.chains) == 1 else chain.name, step] for chain in found.chains for step in chain.steps
+        ("" if found.row and len(found.chains) == 1 else chain.name, step) for chain in found.chains for step in chain.steps
     ]
     names = ["of"] if any(name for name, _ in rows) else []
     table = []
