@@ -11,7 +11,7 @@ IDS = (
 )
 PLACES = (
     "FILE is the path below the data directory, as in raw.lines.source_file, and OFFSET counts lines from 0: "
-    "audits.jsonl:0 is the first line of audits.jsonl"
+    "NAME.jsonl:0 is the first line of NAME.jsonl"
 )
 _NEAR = """
     with ids as (
