@@ -32,7 +32,7 @@ def test_released_in_some_snapshots(workspace: Workspace) -> None:
         ("sft", (1, 2, 3, 4)),
     ]
     last = of(workspace, row.id)
-    assert (last.snapshot, last.is_newest, last.holds) == (3, False, True)
+    assert (last.snapshot, last.is_newest, last.holds) == (3, False, True) and "last stood" in last.notes[0]
     assert of(workspace, row.id, as_of="3 runs ago").snapshot == 1
     with pytest.raises(UsageError, match=runs[4]):
         of(workspace, row.id, as_of="latest")

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from pipeline.errors import UsageError
@@ -16,6 +17,7 @@ from pipeline.trace.steps import Step, Trace
 
 __all__ = ["Step", "Trace", "trace", "trace_line"]
 
+LEFT = "it is not in the newest snapshot any more; it last stood in this one"
 _SIG_HASH = re.compile("[0-9a-f]{64}")
 _PLACE = re.compile(r"(.+):([0-9]{1,18})", re.DOTALL)
 
@@ -53,7 +55,7 @@ class Tracer:
         if self.as_of is None and (earlier := self._last_with(asked)) is not None:
             self.state = State(self.opened, earlier)
             if found := self._here(asked):
-                return found
+                return replace(found, notes=(*found.notes, LEFT))
         raise UsageError(hints.unknown_id(self.state, asked, self.as_of, self.history))
 
     def _here(self, asked: str) -> Trace | None:

@@ -31,11 +31,10 @@ def read_again(data: Path, places: Iterable[Place]) -> dict[Place, Physical]:
 
 def _file(data: Path, name: str, offsets: set[int]) -> dict[int, Physical]:
     path = data / name
-    if problem := _not_there(data, name):
-        return {offset: Physical(path, problem=problem) for offset in offsets}
     found: dict[int, bytes] = {}
-    problem = ""
     try:
+        if problem := _not_there(data, name):
+            return {offset: Physical(path, problem=problem) for offset in offsets}
         lines = _scan(SourceFile(name, name, path), offsets, found)
         problem = f"the file has {lines} lines"
     except READ_ERRORS as error:
