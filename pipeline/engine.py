@@ -60,10 +60,13 @@ class Engine:
     def close(self) -> None:
         self._connection.close()
 
-    def bind(self, name: str, files: Sequence[str], schema: pa.Schema, where: str = "") -> None:
-        """Makes `name` a view on these Parquet files; without files, an empty one with the columns of `schema`."""
+    def bind(self, name: str, files: Sequence[str], schema: pa.Schema, where: str = "", *, with_names: bool = False) -> None:
+        """Makes `name` a view on these Parquet files; without files, an empty one with the columns of `schema`.
+
+        with_names: with a column `filename` more
+        """
         self._bound[name] = tuple(files)
-        self.execute(f"create or replace view {name} as {_selection(schema, files, where)}")
+        self.execute(f"create or replace view {name} as {_selection(schema, files, where, with_names)}")
 
     def bind_arrow(self, name: str, table: pa.Table) -> None:
         """Makes `name` a view on an Arrow table, which is kept alive with the connection."""
@@ -249,12 +252,13 @@ def _write_views(draft: Path, views: Mapping[str, tuple[pa.Schema, Sequence[str]
         connection.close()
 
 
-def _selection(schema: pa.Schema, files: Sequence[str], where: str = "") -> str:
+def _selection(schema: pa.Schema, files: Sequence[str], where: str = "", with_names: bool = False) -> str:
     if files:
         condition = f" where {where}" if where else ""
-        return f"select {_columns(schema)} from read_parquet([{', '.join(map(quoted, files))}]){condition}"
+        listed, names = ", ".join(map(quoted, files)), ", filename" if with_names else ""
+        return f"select {_columns(schema)}{names} from read_parquet([{listed}], filename = {with_names}){condition}"
     columns = ", ".join(f'cast(null as {_sql_type(f.type)}) as "{f.name}"' for f in schema)
-    return f"select {columns} where false"
+    return f"select {columns}{', cast(null as varchar) as filename' if with_names else ''} where false"
 
 
 def _sql_type(kind: pa.DataType) -> str:

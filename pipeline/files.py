@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from pipeline.engine import quoted
+from pipeline.errors import DamageError
 from pipeline.exports import Export
 from pipeline.mending import Change
 from pipeline.run import Run
@@ -43,6 +44,22 @@ def draft(run: Run, export: Export, change: Change) -> ExportFile:
         sha256 = splice(run.settings.exports / export.file, new, change.removed, target)
     _to_disk(target)
     return ExportFile(export.file, target.stat().st_size, run.content(export.table).rows, sha256)
+
+
+def draft_again(run: Run, export: Export, version: int, file: ExportFile) -> None:
+    """Writes a file as it was published with a version of its table. Raises DamageError where it comes out otherwise."""
+    if is_in_place(run.settings.exports, file, run.stamps):
+        return
+    target = draft_path(run.settings.exports, export.file)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    run.bind(export.table, run.store.read(export.table, version))
+    _write_lines(run, export.table, export, target)
+    _to_disk(target)
+    if file_sha256(target) != file.sha256:
+        raise DamageError(
+            f"{run.store.path(export.table)}: version {version} does not give {export.file} with the bytes that were published "
+            f"(sha256 {file.sha256}): a file of that table was changed or damaged since, or another DuckDB wrote it"
+        )
 
 
 def read_again(run: Run, export: Export, change: Change) -> None:

@@ -40,6 +40,6 @@ def examine(path: Path) -> Health:
             f"the last run, {last['run_id']}, failed and was not published: distill receipts --run-id {last['run_id']}"
         )
         found.next_step = f"distill receipts --run-id {last['run_id']}"
-    for receipt in warehouse.receipts(newest.run_id):
+    for receipt in warehouse.receipts(newest.made_by):
         found.attention += [f"{receipt['stage']}: {text}" for text in receipt["validation"]["warnings"]]
     return found

@@ -20,6 +20,8 @@ from pipeline.parallel import ordered_map
 from pipeline.sources import READ_ERRORS, BlockHash, SourceFile, Stamps, discover, stamp
 from pipeline.warehouse import DeltaStore
 
+# In the ledger's commits: the snapshot with which a restore of it counts.
+RESTORED = "restored by snapshot"
 CHUNK_BYTES = 8 * 1024 * 1024
 
 
@@ -116,6 +118,29 @@ def undo_torn_load(store: DeltaStore) -> None:
         store.restore("raw.lines", expected)
         nothing = store.tables["raw.files"].schema.empty_table()
         store.append("raw.files", nothing, _ledger_metadata(store, str(last.get("run_id", ""))))
+
+
+def restore(store: DeltaStore, lines: int, ledger: int, run_id: str, snapshot: int) -> None:
+    """Brings raw.lines and raw.files back to earlier versions, which counts once `snapshot` is published."""
+    store.restore("raw.lines", lines, {"run_id": run_id})
+    _restore_ledger(store, ledger, _ledger_metadata(store, run_id) | {RESTORED: str(snapshot)})
+
+
+def undo_unpublished_restore(store: DeltaStore, published: int) -> None:
+    """Takes back a restore that was killed before its snapshot was published."""
+    commits = [commit for commit in store.history("raw.files") if "raw.lines" in commit]
+    if commits and int(commits[0].get(RESTORED, 0)) > published:
+        before = next(commit for commit in commits if int(commit.get(RESTORED, 0)) <= published)
+        store.restore("raw.lines", int(before["raw.lines"]))
+        _restore_ledger(store, before["version"], _ledger_metadata(store, str(before.get("run_id", ""))))
+
+
+def _restore_ledger(store: DeltaStore, version: int, metadata: dict[str, str]) -> None:
+    """Brings raw.files back in one commit that also says which lines belong to it."""
+    if store.version("raw.files") == version:
+        store.append("raw.files", store.tables["raw.files"].schema.empty_table(), metadata)
+    else:
+        store.restore("raw.files", version, metadata)
 
 
 def ledger_hash(store: DeltaStore, engine: Engine) -> str:

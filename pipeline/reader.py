@@ -1,19 +1,19 @@
 """The warehouse for readers: SQL, Arrow and polars, at the newest published run or any earlier one."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from pipeline import models, snapshots
+from pipeline import models, readers, snapshots
 from pipeline.engine import Engine, PrintedColumn
 from pipeline.errors import ModelError, UsageError, WarehouseError
-from pipeline.models import Library
 from pipeline.settings import Settings
 from pipeline.snapshots import SNAPSHOTS, Snapshot
 from pipeline.tables import Column, Table
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import polars
 
 
-__all__ = ["Opened", "PrintedColumn", "TableInfo", "Warehouse"]
+__all__ = ["PrintedColumn", "TableInfo", "Warehouse"]
 
 
 @dataclass(frozen=True)
@@ -42,53 +42,33 @@ class TableInfo:
     columns: tuple[Column, ...]
 
 
-@dataclass(frozen=True)
-class Opened:
-    """A warehouse while it is read, for who asks more than one question.
-
-    published: all snapshots, oldest first; at least one
-    bind:      makes the tables those of a snapshot
-    """
-
-    engine: Engine
-    store: DeltaStore
-    library: Library
-    published: list[Snapshot]
-    bind: Callable[[Snapshot], None]
-
-
 class Warehouse:
     """Reads a warehouse; never writes. `as_of` is a run id, `latest`, `last-good`, `N runs ago` or a time."""
 
     def __init__(self, path: Path | str = "warehouse", *, sql: Path | str | None = None) -> None:
         self.path = Path(path)
+        self._reading: readers.Reading | None = None
         folders = Settings(sql=Path(sql) if sql is not None else None).sql_folders()
         if not self.path.is_dir():
             raise WarehouseError(f"{self.path}: there is no warehouse here; `distill run-all` makes one")
-        self._library = models.load(folders)
-        self._store = DeltaStore(self.path, load_tables(folders))
+        self.library = models.load(folders)
+        self.store = DeltaStore(self.path, load_tables(folders))
 
     def snapshots(self) -> list[Snapshot]:
         """Returns all published snapshots, oldest first."""
-        with self._engine() as engine:
-            return snapshots.read_all(self._store, engine)
+        with self.opened() as engine:
+            return snapshots.read_all(self.store, engine)
 
     def snapshot(self, as_of: str | None = None) -> Snapshot:
         """Returns one snapshot, by default the newest."""
-        with self._engine() as engine:
-            return self._find(engine, as_of)
-
-    @contextmanager
-    def opened(self) -> Iterator[Opened]:
-        """Yields the warehouse for many questions. Raises WarehouseError where nothing was published yet."""
-        with self._engine() as engine:
-            yield Opened(engine, self._store, self._library, self._published(engine), lambda at: self._bind(engine, at))
+        with self.opened() as engine:
+            return self.find(engine, as_of)
 
     def sql(self, query: str, as_of: str | None = None) -> pa.Table:
         """Returns the result of one select over the tables as they were published."""
-        with self._engine() as engine:
+        with self.opened() as engine:
             engine.refuse_all_but_select(query)
-            self._bind(engine, self._find(engine, as_of))
+            self.bind(engine, self.find(engine, as_of))
             try:
                 return engine.arrow(query)
             except ModelError as error:
@@ -97,9 +77,9 @@ class Warehouse:
     @contextmanager
     def printed(self, query: str, as_of: str | None = None) -> Iterator[tuple[list[PrintedColumn], pa.RecordBatchReader]]:
         """Yields the result of one select in a form that can be printed: its columns, and their values batch by batch."""
-        with self._engine() as engine:
+        with self.opened() as engine:
             engine.refuse_all_but_select(query)
-            self._bind(engine, self._find(engine, as_of))
+            self.bind(engine, self.find(engine, as_of))
             try:
                 select, columns = engine.printable(query)
                 with engine.stream(select) as batches:
@@ -107,16 +87,34 @@ class Warehouse:
             except ModelError as error:
                 raise UsageError(str(error)) from error
 
+    def versions(self, table: str) -> list[dict[str, Any]]:
+        """Returns the versions of a table, newest first: when, how and by which run each was made and published."""
+        self._known(table)
+        published: dict[int, list[str]] = {}
+        for snapshot in self.snapshots():
+            if table in snapshot.tables:
+                published.setdefault(snapshot.tables[table].delta_version, []).append(snapshot.run_id)
+        return [
+            {
+                "version": commit["version"],
+                "at": f"{datetime.fromtimestamp(commit['timestamp'] / 1000, UTC):%Y-%m-%d %H:%M:%S}",
+                "operation": commit["operation"],
+                "run_id": commit.get("run_id", ""),
+                "models": commit.get("models", ""),
+                "published by": ", ".join(published.get(commit["version"], ())),
+            }
+            for commit in self.store.history(table)
+        ]
+
     def arrow(self, table: str, version: int | None = None, as_of: str | None = None) -> pa.Table:
         """Returns a table at a Delta version, or as a snapshot holds it."""
-        if table not in self._store.tables:
-            raise UsageError(f"there is no table {table}; there are {', '.join(sorted(self._store.tables))}")
+        self._known(table)
         if version is not None and version < 0:
             raise UsageError(f"{table} has no version {version}: versions count from 0")
-        with self._engine() as engine:
+        with self.opened() as engine:
             if version is None:
-                version = self._version(self._find(engine, as_of), table)
-            engine.bind(table, self._store.read(table, version).files, self._store.tables[table].schema)
+                version = self._version(self.find(engine, as_of), table)
+            engine.bind(table, self.store.read(table, version).files, self.store.tables[table].schema)
             return engine.arrow(f"select * from {table}")
 
     def polars(self, table: str, version: int | None = None, as_of: str | None = None) -> "polars.DataFrame":
@@ -131,20 +129,20 @@ class Warehouse:
 
     def tables(self, as_of: str | None = None) -> list[TableInfo]:
         """Returns what every table is, its version, its rows, and the models that made it."""
-        with self._engine() as engine:
-            snapshot = self._find(engine, as_of)
-            self._bind(engine, snapshot)
+        with self.opened() as engine:
+            snapshot = self.find(engine, as_of)
+            self.bind(engine, snapshot)
             there = {*snapshot.tables, SNAPSHOTS}
-            return [self._info(engine, snapshot, table) for name, table in sorted(self._store.tables.items()) if name in there]
+            return [self._info(engine, snapshot, table) for name, table in sorted(self.store.tables.items()) if name in there]
 
     def receipts(self, run_id: str) -> list[dict[str, Any]]:
         """Returns the receipts of a run, also of one that was not published."""
         if not run_id.isprintable():
             raise UsageError(f"{run_id!r} is no run id")
-        with self._engine() as engine:
-            engine.bind("ops.receipts", self._store.read("ops.receipts").files, self._store.tables["ops.receipts"].schema)
+        with self.opened() as engine:
+            engine.bind("ops.receipts", self.store.read("ops.receipts").files, self.store.tables["ops.receipts"].schema)
             if run_id == "latest" or "ago" in run_id:
-                run_id = self._find(engine, run_id).run_id
+                run_id = self.find(engine, run_id).made_by
             query = "select receipt from ops.receipts where run_id = ? order by started_at, ended_at"
             found = [json.loads(row["receipt"]) for row in engine.rows(query, [run_id])]
         if not found:
@@ -155,17 +153,21 @@ class Warehouse:
 
     def last_run(self) -> dict[str, Any] | None:
         """Returns the newest row of ops.runs, published or not."""
-        with self._engine() as engine:
-            engine.bind("ops.runs", self._store.read("ops.runs").files, self._store.tables["ops.runs"].schema)
+        with self.opened() as engine:
+            engine.bind("ops.runs", self.store.read("ops.runs").files, self.store.tables["ops.runs"].schema)
             rows = engine.rows("select run_id, overall_passed from ops.runs order by started_at desc limit 1")
             return rows[0] if rows else None
 
+    def _known(self, table: str) -> None:
+        if table not in self.store.tables:
+            raise UsageError(f"there is no table {table}; there are {', '.join(sorted(self.store.tables))}")
+
     def _info(self, engine: Engine, snapshot: Snapshot, table: Table) -> TableInfo:
         version = self._version(snapshot, table.name)
-        version = version if version is not None else self._store.version(table.name)
+        version = version if version is not None else self.store.version(table.name)
         content = snapshot.tables.get(table.name)
         hashed = content is not None and not table.name.startswith("ops.")
-        said = self._store.said(table.name, version)
+        said = self.store.said(table.name, version)
         return TableInfo(
             name=table.name,
             title=table.title,
@@ -180,21 +182,28 @@ class Warehouse:
             columns=table.columns,
         )
 
-    def _find(self, engine: Engine, as_of: str | None) -> Snapshot:
-        return snapshots.resolve(self._published(engine), as_of or "latest")
-
-    def _published(self, engine: Engine) -> list[Snapshot]:
-        published = snapshots.read_all(self._store, engine)
+    def find(self, engine: Engine, as_of: str | None) -> Snapshot:
+        """Returns the published snapshot that a text names, by default the newest."""
+        published = snapshots.read_all(self.store, engine)
         if not published:
             raise WarehouseError(f"{self.path}: nothing was published here yet; `distill run-all` does")
-        return published
+        found = snapshots.resolve(published, as_of or "latest")
+        if self._reading is not None:
+            self._reading.holds(found.snapshot)
+        return found
 
-    def _bind(self, engine: Engine, snapshot: Snapshot) -> None:
-        snapshots.verify_rows(self._store, engine, snapshot)
-        for name, table in self._store.tables.items():
+    def bind(self, engine: Engine, snapshot: Snapshot) -> None:
+        """Makes the tables those of a snapshot. Raises WarehouseError where one has not the rows that were published."""
+        snapshots.verify_rows(self.store, engine, snapshot)
+        for name, table in self.store.tables.items():
             there = name == SNAPSHOTS or name in snapshot.tables  # a table may be younger than the snapshot
-            files = self._store.read(name, self._version(snapshot, name)).files if there else ()
+            files = self.store.read(name, self._version(snapshot, name)).files if there else ()
             engine.bind(name, files, table.schema)
+
+    def files(self, table: str, snapshot: Snapshot) -> tuple[str, ...]:
+        """Returns the Parquet files of a table as a snapshot holds it; none where the table is younger."""
+        held = snapshot.tables.get(table)
+        return self.store.read(table, held.delta_version).files if held is not None else ()
 
     def _version(self, snapshot: Snapshot, table: str) -> int | None:
         if table == SNAPSHOTS:
@@ -204,10 +213,11 @@ class Warehouse:
         return snapshot.tables[table].delta_version
 
     @contextmanager
-    def _engine(self) -> Iterator[Engine]:
-        self._store.forget()
-        with TemporaryDirectory(prefix="distill-") as spill:
-            engine = Engine(self._library.functions.sql, spill=Path(spill))
+    def opened(self) -> Iterator[Engine]:
+        """Yields an engine; what the warehouse holds by now is looked up anew."""
+        self.store.forget()
+        with readers.reading(self.path) as self._reading, TemporaryDirectory(prefix="distill-") as spill:
+            engine = Engine(self.library.functions.sql, spill=Path(spill))
             try:
                 yield engine
             finally:

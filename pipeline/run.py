@@ -47,6 +47,7 @@ class Run:
     state: dict[str, Any] = field(default_factory=dict)
     contents: dict[str, Content] = field(default_factory=dict)
     files: dict[str, ExportFile] = field(default_factory=dict)
+    digests: dict[str, dict[str, str]] = field(default_factory=dict)
     shared: set[str] = field(default_factory=set)
     stamps: Stamps = field(default_factory=lambda: Stamps(Path()))
 
@@ -71,7 +72,8 @@ class Run:
         held = self.contents.get(table)
         if held is None or held.delta_version != version:
             base = held or (self.before.tables.get(table) if self.before is not None else None)
-            held = content_of(self.store, self.engine, self.store.tables[table], version, base)
+            held, new = content_of(self.store, self.engine, self.store.tables[table], version, base)
+            self.digests.setdefault(table, {}).update(new)
             self.contents[table] = held
         return held
 

@@ -1,31 +1,25 @@
 """A run from its lock to its snapshot: recover what a killed run left, do the stages, publish, or publish nothing."""
 
 import json
-import re
-import secrets
-import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 
-from pipeline import catalog, drift, files, landing, models, receipts, snapshots, tables
-from pipeline.engine import Engine
-from pipeline.errors import DistillError, GateError, InputError, ModelError
+from pipeline import drift, receipts, snapshots
+from pipeline.errors import DistillError, GateError, ModelError
 from pipeline.receipts import Receipt, iso
 from pipeline.report import summary_page
 from pipeline.run import Reporter, Run
+from pipeline.session import opened, publish, recover
 from pipeline.settings import Settings
 from pipeline.snapshots import Content, Snapshot, StageState, combined_hash
-from pipeline.sources import Stamps, drop_drafts, replace_file
+from pipeline.sources import replace_file
 from pipeline.stages import COMMANDS, STAGES, Stage
 from pipeline.version import git_sha
-from pipeline.warehouse import DeltaStore, locked
-
-LANDING_TABLES = ("raw.lines", "raw.files")
+from pipeline.warehouse import locked
 
 
 @dataclass(frozen=True)
@@ -42,62 +36,10 @@ class Outcome:
 
 def run_stages(settings: Settings, reporter: Reporter, command: str = "run-all") -> Outcome:
     """Runs the stages of a command and publishes what they made. Raises LockedError while another run is at work."""
-    with locked(settings.warehouse), _opened(settings, reporter) as run:
-        _recover(run)
+    with locked(settings.warehouse), opened(settings, reporter) as run:
+        recover(run)
         kept, failure = _execute(run, COMMANDS[command])
         return _settle(run, kept, failure)
-
-
-@contextmanager
-def _opened(settings: Settings, reporter: Reporter) -> Iterator[Run]:
-    for folder in (settings.data, settings.warehouse, settings.exports, settings.reports):
-        if re.search("[\ud800-\udfff]", str(folder.absolute())):
-            raise InputError(f"{str(folder.absolute())!r}: the folder's name is no UTF-8; move or rename it")
-    library = models.load(settings.sql_folders())
-    store = DeltaStore(settings.warehouse, tables.load(settings.sql_folders()))
-    store.create_missing()
-    drop_drafts(settings.warehouse)
-    spill = settings.warehouse / ".spill"
-    shutil.rmtree(spill, ignore_errors=True)
-    engine = Engine(library.functions.sql, threads=settings.threads, memory_limit=settings.memory_limit, spill=spill)
-    try:
-        now = datetime.now(UTC)
-        before = snapshots.latest(store, engine)
-        yield Run(
-            settings=settings,
-            library=library,
-            store=store,
-            engine=engine,
-            run_id=f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}",
-            started_at=now,
-            recorded_at=settings.recorded_at or now,
-            before=before,
-            reporter=reporter,
-            state=json.loads(json.dumps(before.state)) if before is not None else {},
-            files=dict(before.files) if before is not None else {},
-            stamps=Stamps(store.root / ".exports.json"),
-        )
-    finally:
-        engine.close()
-        shutil.rmtree(spill, ignore_errors=True)
-
-
-def _recover(run: Run) -> None:
-    """Takes back what an unpublished run wrote, except landed lines and receipts; finishes moving published files."""
-    landing.undo_torn_load(run.store)
-    if run.before is not None:
-        snapshots.verify_rows(run.store, run.engine, run.before)
-    for name in run.store.tables:
-        if name in LANDING_TABLES or name.startswith("ops."):
-            continue
-        published = run.before.tables.get(name) if run.before is not None else None
-        version = published.delta_version if published is not None else run.store.first_version(name)
-        if run.store.version(name) != version:
-            run.store.restore(name, version)
-    if run.before is not None:
-        files.put_in_place(run.settings.exports, run.before.files.values())
-    else:
-        files.drop_drafts(run.settings.exports)
 
 
 def _execute(run: Run, wanted: Sequence[Stage]) -> tuple[list[tuple[Receipt, StageState | None]], DistillError | None]:
@@ -220,7 +162,7 @@ def _settle(run: Run, kept: list[tuple[Receipt, StageState | None]], failure: Di
     if failure is None:
         notes = _publish(run, stages, str(run_hash), ended)
     else:
-        _recover(run)
+        recover(run)
     return Outcome(run.run_id, summary, report, documents, failure, notes)
 
 
@@ -298,20 +240,9 @@ def _publish(run: Run, stages: dict[str, StageState], run_hash: str, ended: date
         files=run.files,
         stages=stages,
         state=run.state,
+        digests={table: files for table, files in run.digests.items() if files},
     )
-    files.make_places(run.settings.exports, run.files.values())
-    catalog.make_place(run.store)
-    snapshots.publish(run.store, snapshot)
-    files.put_in_place(run.settings.exports, run.files.values(), trusted=True)
-    for file in run.files.values():
-        run.stamps.remember_own(file.path, run.settings.exports / file.path, file.sha256)
-    run.stamps.write()
-    try:
-        catalog.write(run.store, snapshot)
-    except (DistillError, OSError) as error:
-        # The run is published: the catalog is a convenience beside it, and the next run writes it anew.
-        return (f"the catalog was not written, and shows the run before: {error}",)
-    return ()
+    return publish(run, snapshot)
 
 
 __all__ = ["Outcome", "iso", "run_stages"]

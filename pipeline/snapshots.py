@@ -3,19 +3,23 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from pipeline.engine import Engine
-from pipeline.errors import UsageError, WarehouseError
+from pipeline.errors import DamageError, UsageError, WarehouseError
 from pipeline.tables import Table, row_digest
 from pipeline.warehouse import DeltaStore
 
 SNAPSHOTS = "ops.snapshots"
+VACUUMS = "ops.vacuums"
+RELEASES = "ops.releases"
+AUDITS = "ops.audit_baselines"
 _MODULUS = 2**256
 
 
@@ -59,7 +63,17 @@ class StageState:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One published state of the warehouse. `state` is what the next run needs to go on from it."""
+    """One published state of the warehouse.
+
+    kind:            run or restore
+    state:           what the next run needs to go on from it
+    restored_run_id: of a restore, the run whose state it brought back
+    undone_run_ids:  of a restore, the runs that it took back
+    vacuumed:        its files were taken away: it can't be read or restored any more
+    audit_passed:    what its newest audit said; None where there was none
+    releases:        the names under which it is frozen
+    digests:         per table its Parquet files that were new, each with `rows:digest`
+    """
 
     snapshot: int
     run_id: str
@@ -71,6 +85,22 @@ class Snapshot:
     files: dict[str, ExportFile]
     stages: dict[str, StageState]
     state: dict[str, Any] = field(default_factory=dict)
+    restored_run_id: str | None = None
+    undone_run_ids: tuple[str, ...] = ()
+    digests: dict[str, dict[str, str]] = field(default_factory=dict)
+    vacuumed: bool = False
+    audit_passed: bool | None = None
+    releases: tuple[str, ...] = ()
+
+    @property
+    def is_good(self) -> bool:
+        """True where its run passed and its audit, if one was taken, passed."""
+        return self.passed and self.audit_passed is not False
+
+    @property
+    def made_by(self) -> str:
+        """The run that made this state: of a restore, the run that it brought back."""
+        return self.restored_run_id or self.run_id
 
 
 def read_all(store: DeltaStore, engine: Engine) -> list[Snapshot]:
@@ -78,7 +108,48 @@ def read_all(store: DeltaStore, engine: Engine) -> list[Snapshot]:
     if not store.exists(SNAPSHOTS):
         return []
     engine.bind(SNAPSHOTS, store.read(SNAPSHOTS).files, store.tables[SNAPSHOTS].schema)
-    return [_from_row(row) for row in engine.rows(f"select * from {SNAPSHOTS} order by snapshot")]
+    found = [_from_row(row) for row in engine.rows(f"select * from {SNAPSHOTS} order by snapshot")]
+    gone, releases, audits = _vacuumed(store, engine), _releases(store, engine), _audits(store, engine)
+    known: dict[str, bool | None] = {}
+    whole = []
+    for snapshot in found:
+        # A state that was put back is as good as it was found to be.
+        known[snapshot.run_id] = audits.get(snapshot.snapshot, known.get(snapshot.made_by))
+        whole.append(
+            replace(
+                snapshot,
+                vacuumed=gone(snapshot.snapshot),
+                audit_passed=known[snapshot.run_id],
+                releases=releases.get(snapshot.snapshot, ()),
+            )
+        )
+    return whole
+
+
+def _releases(store: DeltaStore, engine: Engine) -> dict[int, tuple[str, ...]]:
+    found: dict[int, tuple[str, ...]] = {}
+    if store.exists(RELEASES):
+        engine.bind(RELEASES, store.read(RELEASES).files, store.tables[RELEASES].schema)
+        for row in engine.rows(f"select name, snapshot from {RELEASES} order by frozen_at, name"):
+            found[row["snapshot"]] = (*found.get(row["snapshot"], ()), row["name"])
+    return found
+
+
+def _audits(store: DeltaStore, engine: Engine) -> dict[int, bool]:
+    """Returns the verdict of the newest audit of each snapshot that was audited."""
+    if not store.exists(AUDITS):
+        return {}
+    engine.bind(AUDITS, store.read(AUDITS).files, store.tables[AUDITS].schema)
+    return {row["snapshot"]: row["passed"] for row in engine.rows(f"select snapshot, passed from {AUDITS} order by audited_at")}
+
+
+def _vacuumed(store: DeltaStore, engine: Engine) -> Callable[[int], bool]:
+    """Returns whether what a snapshot names was taken away since."""
+    if not store.exists(VACUUMS):
+        return lambda snapshot: False
+    engine.bind(VACUUMS, store.read(VACUUMS).files, store.tables[VACUUMS].schema)
+    done = engine.rows(f"select newest, kept from {VACUUMS}")
+    return lambda snapshot: any(snapshot <= row["newest"] and snapshot not in row["kept"] for row in done)
 
 
 def latest(store: DeltaStore, engine: Engine) -> Snapshot | None:
@@ -107,22 +178,56 @@ def publish(store: DeltaStore, snapshot: Snapshot) -> None:
         ],
         "files": [asdict(file) for _, file in sorted(snapshot.files.items())],
         "stages": [asdict(stage) for stage in snapshot.stages.values()],
+        "restored_run_id": snapshot.restored_run_id,
+        "undone_run_ids": list(snapshot.undone_run_ids) or None,
         "state": json.dumps(snapshot.state | {"totals": totals}, sort_keys=True),
+        "digests": json.dumps(snapshot.digests, sort_keys=True),
     }
     table = pa.Table.from_pylist([row], schema=store.tables[SNAPSHOTS].schema)
     store.append(SNAPSHOTS, table, {"run_id": snapshot.run_id, "snapshot": str(snapshot.snapshot)})
 
 
-def content_of(store: DeltaStore, engine: Engine, table: Table, version: int, before: Content | None) -> Content:
-    """Returns what a table holds at `version`. Only files that `before` did not have, or lost, are read."""
+def content_of(
+    store: DeltaStore, engine: Engine, table: Table, version: int, before: Content | None
+) -> tuple[Content, dict[str, str]]:
+    """Returns what a table holds at `version`, and the digests of the files that `before` did not have, by name.
+
+    Only files that `before` did not have, or lost, are read.
+    """
     now = store.read(table.name, version)
     if before is not None and before.delta_version == now.version:
-        return before
+        return before, {}
     old_files = set(store.read(table.name, before.delta_version).files) if before is not None else set()
-    added = _sum(engine, table, sorted(set(now.files) - old_files))
-    removed = _sum(engine, table, sorted(old_files - set(now.files)))
+    added = _sums(engine, table, sorted(set(now.files) - old_files))
+    removed = _sums(engine, table, sorted(old_files - set(now.files)))
     rows, total = (before.rows, before.total) if before is not None else (0, 0)
-    return Content(now.version, rows + added[0] - removed[0], (total + added[1] - removed[1]) % _MODULUS)
+    rows += sum(held[0] for held in added.values()) - sum(held[0] for held in removed.values())
+    total += sum(held[1] for held in added.values()) - sum(held[1] for held in removed.values())
+    return Content(now.version, rows, total % _MODULUS), {name: _digest(held) for name, held in added.items()}
+
+
+def verify_content(
+    store: DeltaStore, engine: Engine, table: Table, version: int, expected: Content, digests: Mapping[str, str]
+) -> Content:
+    """Reads all of a table at `version` and returns its content, which must be the expected one.
+
+    digests: what each Parquet file held when it was published, by name, to tell which one is damaged
+    Raises DamageError where the content is another, or can't be read.
+    """
+    sums = _sums(engine, table, list(store.read(table.name, version).files))
+    rows, total = sum(held[0] for held in sums.values()), sum(held[1] for held in sums.values()) % _MODULUS
+    if (rows, total) != (expected.rows, expected.total):
+        wrong = [
+            str(store.path(table.name) / name)
+            for name, held in sums.items()
+            if digests.get(name, _digest(held)) != _digest(held)
+        ]
+        where = ", ".join(wrong) or str(store.path(table.name))
+        raise DamageError(
+            f"{where}: {table.name} at version {version} holds other rows than were published "
+            f"(version {expected.delta_version}, {expected.rows} rows): the file was changed or damaged since"
+        )
+    return Content(version, rows, total)
 
 
 def verify_rows(store: DeltaStore, engine: Engine, snapshot: Snapshot) -> None:
@@ -145,8 +250,8 @@ def verify_rows(store: DeltaStore, engine: Engine, snapshot: Snapshot) -> None:
 
 def part_of(store: DeltaStore, engine: Engine, table: Table, version: int, where: str) -> Content:
     """Returns what the rows of a table that match `where` hold."""
-    rows, total = _sum(engine, table, list(store.read(table.name, version).files), where)
-    return Content(version, rows, total)
+    sums = _sums(engine, table, list(store.read(table.name, version).files), where).values()
+    return Content(version, sum(held[0] for held in sums), sum(held[1] for held in sums) % _MODULUS)
 
 
 def combined_hash(parts: Mapping[str, str]) -> str:
@@ -154,16 +259,23 @@ def combined_hash(parts: Mapping[str, str]) -> str:
     return hashlib.sha256(json.dumps(dict(parts), sort_keys=True).encode()).hexdigest()
 
 
-def _sum(engine: Engine, table: Table, files: list[str], where: str = "") -> tuple[int, int]:
+def _sums(engine: Engine, table: Table, files: list[str], where: str = "") -> dict[str, tuple[int, int]]:
+    """Returns the rows of Parquet files and the sum of their digests, by the files' names."""
     if not files:
-        return 0, 0
-    engine.bind("run.hashed", files, table.schema, where)
+        return {}
+    engine.bind("run.hashed", files, table.schema, where, with_names=True)
     # The digests are added up in two halves: a sum of 128-bit numbers could overflow.
-    (row,) = engine.rows(
-        "select count(*) as amount, sum(cast(digest & 18446744073709551615 as ubigint)) as low, "
-        f"sum(cast(digest >> 64 as ubigint)) as high from (select {row_digest(table)} as digest from run.hashed)"
+    rows = engine.rows(
+        "select filename, count(*) as amount, sum(cast(digest & 18446744073709551615 as ubigint)) as low, "
+        f"sum(cast(digest >> 64 as ubigint)) as high from (select filename, {row_digest(table)} as digest from run.hashed) "
+        "group by filename"
     )
-    return int(row["amount"]), (int(row["low"] or 0) + (int(row["high"] or 0) << 64)) % _MODULUS
+    return {Path(row["filename"]).name: (int(row["amount"]), int(row["low"]) + (int(row["high"]) << 64)) for row in rows}
+
+
+def _digest(held: tuple[int, int]) -> str:
+    rows, total = held
+    return f"{rows}:{total % _MODULUS:x}"
 
 
 def _from_row(row: dict[str, Any]) -> Snapshot:
@@ -181,11 +293,14 @@ def _from_row(row: dict[str, Any]) -> Snapshot:
         files={f["path"]: ExportFile(**f) for f in row["files"]},
         stages={s["name"]: StageState(**s) for s in row["stages"]},
         state=state,
+        restored_run_id=row["restored_run_id"],
+        undone_run_ids=tuple(row["undone_run_ids"] or ()),
+        digests=json.loads(row["digests"]),
     )
 
 
 def resolve(published: Sequence[Snapshot], as_of: str) -> Snapshot:
-    """Returns the snapshot that a text names: a run id, `latest`, `last-good`, `N runs ago`, or a time.
+    """Returns the snapshot that a text names: a run id, a release, `latest`, `last-good`, `N runs ago`, or a time.
 
     A time means the newest snapshot published until then. Raises UsageError where nothing fits.
     """
@@ -193,19 +308,22 @@ def resolve(published: Sequence[Snapshot], as_of: str) -> Snapshot:
     if as_of == "latest":
         return newest_first[0]
     if as_of == "last-good":
-        found = [snapshot for snapshot in newest_first if snapshot.passed]
+        found = [snapshot for snapshot in newest_first if snapshot.is_good and not snapshot.vacuumed]
     elif matched := re.fullmatch(r"([0-9]{1,9}) runs? ago", as_of):
         found = newest_first[int(matched[1]) :]
     else:
-        found = [snapshot for snapshot in newest_first if snapshot.run_id == as_of]
+        found = [snapshot for snapshot in newest_first if as_of in (snapshot.run_id, *snapshot.releases)]
         if not found and (moment := _moment(as_of)) is not None:
             found = [snapshot for snapshot in newest_first if snapshot.published_at <= moment]
     if not found:
         known = ", ".join(snapshot.run_id for snapshot in newest_first[:5])
         raise UsageError(
-            f"{as_of!r} names no published run; give a run id, latest, last-good, 'N runs ago' or a time. "
+            f"{as_of!r} names no published run; give a run id, a release, latest, last-good, 'N runs ago' or a time. "
             f"The newest runs are {known}"
         )
+    if found[0].vacuumed:
+        kept = ", ".join(snapshot.run_id for snapshot in newest_first if not snapshot.vacuumed)
+        raise UsageError(f"run {found[0].run_id} was vacuumed: its files are gone. There are still {kept}")
     return found[0]
 
 

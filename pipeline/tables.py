@@ -93,16 +93,24 @@ def violation(table: Table) -> str:
 
 def row_digest(table: Table) -> str:
     """Returns the SQL of a row's 128-bit digest over everything but the clock: no landing time, no load."""
-    parts = []
+    columns = [texts for name, texts in column_texts(table).items() if not table.digest or name in table.digest]
+    return f"md5_number(concat_ws(chr(31), {', '.join(text for texts in columns for text in texts)}))"
+
+
+def column_texts(table: Table) -> dict[str, list[str]]:
+    """Returns per column, but for those of the clock, the SQL of the texts that tell two values apart."""
+    found = {}
     for field in table.schema:
-        if field.name in CLOCK_COLUMNS or (table.digest and field.name not in table.digest):
+        if field.name in CLOCK_COLUMNS:
             continue
         if pa.types.is_struct(field.type):
             inner = (field.type.field(i) for i in range(field.type.num_fields))
-            parts += [_digested(f"\"{field.name}\"['{f.name}']", f.type) for f in inner if f.name not in CLOCK_COLUMNS]
+            found[field.name] = [
+                _digested(f"\"{field.name}\"['{f.name}']", f.type) for f in inner if f.name not in CLOCK_COLUMNS
+            ]
         else:
-            parts.append(_digested(f'"{field.name}"', field.type))
-    return f"md5_number(concat_ws(chr(31), {', '.join(parts)}))"
+            found[field.name] = [_digested(f'"{field.name}"', field.type)]
+    return found
 
 
 def _digested(value: str, kind: pa.DataType) -> str:

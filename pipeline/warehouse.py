@@ -146,13 +146,29 @@ class DeltaStore:
             )
         self._moved(table)
 
-    def restore(self, table: str, version: int) -> int:
-        """Brings a table back to an earlier version, as a new version."""
+    def restore(self, table: str, version: int, metadata: Mapping[str, str] | None = None) -> int:
+        """Brings a table back to an earlier version, as a new version. Refuses where a file of that version is gone."""
         with _explained(table):
             opened = DeltaTable(str(self.path(table)))
             if opened.version() != version:
-                opened.restore(version)
+                opened.restore(
+                    version,
+                    commit_properties=CommitProperties(custom_metadata=dict(metadata or {})),
+                    post_commithook_properties=HOOKS,
+                )
         return self._moved(table)
+
+    def unneeded(self, table: str, versions: Sequence[int]) -> list[Path]:
+        """Returns the Parquet files in a table's folder that none of these versions reads."""
+        with _explained(table):
+            names = DeltaTable(str(self.path(table))).vacuum(
+                retention_hours=0, dry_run=True, enforce_retention_duration=False, full=True, keep_versions=list(versions)
+            )
+        needed = {Path(file) for version in versions for file in self.read(table, version).files}
+        found = {self.path(table) / unquote(name) for name in names}
+        return sorted(
+            path for path in found if path not in needed and path.suffix == ".parquet" and "_delta_log" not in path.parts
+        )
 
     def said(self, table: str, version: int) -> dict[str, str]:
         """Returns what the commit of a version said of itself: run id, models with version and fingerprint."""

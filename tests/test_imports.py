@@ -18,8 +18,9 @@ LAYERS = (
     ("__main__",),
     ("cli",),
     ("health", "trace"),
-    ("runner", "reader"),
-    ("stages",),
+    ("comparing",),
+    ("restoring", "runner", "vacuuming", "reader"),
+    ("session", "stages"),
     ("counts", "drift", "files"),
     ("evidence", "scoring", "exports"),
     ("mending",),
@@ -29,7 +30,7 @@ LAYERS = (
     ("snapshots",),
     ("warehouse",),
     ("compile", "tables", "receipts"),
-    ("engine", "models", "sources", "splicing"),
+    ("engine", "models", "readers", "sources", "splicing"),
     ("errors", "lines", "parallel", "report", "settings", "version"),
 )
 LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in modules}
@@ -40,14 +41,27 @@ HOMES = {
     "deltalake": {"warehouse"},
     "duckdb": {"engine"},
     "fastjsonschema": {"receipts"},
-    "filelock": {"warehouse"},
+    "filelock": {"readers", "warehouse"},
     "orjson": {"lines", "cli"},
     "polars": {"reader"},
     "rich": {"cli"},
     "sqlglot": {"models", "compile", "tables"},
     "zstandard": {"sources", "landing"},
 }
-CLI_KNOWS = {"errors", "health", "models", "reader", "receipts", "runner", "settings", "trace", "version"}
+CLI_KNOWS = {
+    "comparing",
+    "errors",
+    "health",
+    "models",
+    "reader",
+    "receipts",
+    "restoring",
+    "runner",
+    "settings",
+    "trace",
+    "vacuuming",
+    "version",
+}
 
 each_file = pytest.mark.parametrize(
     "path", sorted(PIPELINE.rglob("*.py")), ids=lambda path: path.relative_to(PIPELINE).as_posix()

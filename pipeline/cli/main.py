@@ -5,6 +5,7 @@ import click
 from pipeline.cli.models import lock
 from pipeline.cli.query import health, receipts, sql, tables
 from pipeline.cli.runs import RUN_COMMANDS
+from pipeline.cli.states import diff, history, restore, vacuum
 from pipeline.cli.tracing import trace
 from pipeline.version import product_version
 
@@ -27,10 +28,11 @@ def main() -> None:
     distill tables                        what there is to query
     distill trace ID                      where an exported row comes from
     distill health                        is everything fine, and what to do next
+    distill restore --to last-good        put tables and files back as they were
 
     Exit codes: 0 good, 1 a gate or a check failed, 2 wrong usage, 3 the warehouse or the input can't be read or is locked.
     """
 
 
-for command in (*RUN_COMMANDS, sql, tables, trace, receipts, health, lock):
+for command in (*RUN_COMMANDS, sql, tables, trace, receipts, health, history, diff, restore, vacuum, lock):
     main.add_command(command)

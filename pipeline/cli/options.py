@@ -1,5 +1,6 @@
 """Options that several commands share, each with its environment variable."""
 
+import os
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -24,6 +25,10 @@ class Command(click.Command):
         except DistillError as error:
             click.echo(f"distill: {error}", err=True)
             sys.exit(error.exit_code)
+        except BrokenPipeError:
+            # Whoever read the output, such as `head`, has seen enough.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(0)
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
             click.echo(f"distill: {where}{error.strerror or error}", err=True)

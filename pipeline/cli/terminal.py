@@ -1,5 +1,7 @@
 """What a person sees of a run: a line a stage, a bar while lines are landed. On no terminal, plain lines and no bar."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -13,6 +15,16 @@ if TYPE_CHECKING:
 
 COUNTS = ("in", "out", "skipped", "deduped", "quarantined", "capped")
 _STYLES = {"ran": "green", "unchanged": "dim", "failed": "bold red", "not_run": "yellow"}
+
+
+@contextmanager
+def working(quiet: bool) -> "Iterator[Terminal]":
+    """Yields a terminal for work that has stages but no receipts."""
+    terminal = Terminal(quiet)
+    try:
+        yield terminal
+    finally:
+        terminal.rest()
 
 
 class Terminal:
@@ -36,6 +48,7 @@ class Terminal:
 
     def stage(self, name: str) -> None:
         self._bytes = 0
+        self.rest()
         if not self._progress.disable:
             self._task = self._progress.add_task(name, total=None, note="")
             self._progress.start()
@@ -45,11 +58,15 @@ class Terminal:
         if self._task is not None:
             self._progress.update(self._task, note=f"{self._bytes / 1e6:,.0f} MB landed")
 
-    def done(self, receipt: Receipt) -> None:
+    def rest(self) -> None:
+        """Takes the bar away."""
         if self._task is not None:
             self._progress.stop()
             self._progress.remove_task(self._task)
             self._task = None
+
+    def done(self, receipt: Receipt) -> None:
+        self.rest()
         counts = ", ".join(f"{receipt.record_counts[name]:,} {name}" for name in COUNTS if receipt.record_counts[name])
         style = _STYLES[receipt.status]
         seconds = milliseconds(receipt.started_at, receipt.ended_at or receipt.started_at) / 1000

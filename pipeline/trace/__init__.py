@@ -6,13 +6,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.errors import UsageError
-from pipeline.reader import Opened, Warehouse
-from pipeline.snapshots import Snapshot, resolve
+from pipeline.errors import UsageError, WarehouseError
+from pipeline.reader import Warehouse
+from pipeline.snapshots import Snapshot, read_all, resolve
 from pipeline.trace import hints
 from pipeline.trace.places import trace_place
 from pipeline.trace.rows import trace_records, trace_rows
-from pipeline.trace.state import History, State, place_of
+from pipeline.trace.state import History, Opened, State, place_of
 from pipeline.trace.steps import Step, Trace
 
 __all__ = ["Step", "Trace", "trace", "trace_line"]
@@ -69,9 +69,13 @@ class Tracer:
 
 @contextmanager
 def tracer(warehouse: Warehouse, data: Path, as_of: str | None = None) -> Iterator[Tracer]:
-    """Yields what traces in a warehouse, for many questions."""
-    with warehouse.opened() as opened:
-        yield Tracer(opened, data, as_of)
+    """Yields what traces in a warehouse, for many questions. Raises WarehouseError where nothing was published yet."""
+    with warehouse.opened() as engine:
+        # The reader never says which snapshot it reads, so a vacuum meanwhile leaves the files of all of them alone.
+        published = read_all(warehouse.store, engine)
+        if not published:
+            raise WarehouseError(f"{warehouse.path}: nothing was published here yet; `distill run-all` does")
+        yield Tracer(Opened(warehouse, engine, published), data, as_of)
 
 
 def trace(warehouse: Warehouse, data: Path, asked: str, as_of: str | None = None) -> Trace:

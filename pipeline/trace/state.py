@@ -9,9 +9,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.engine import quoted
+from pipeline.engine import Engine, quoted
 from pipeline.errors import WarehouseError
-from pipeline.reader import Opened
+from pipeline.reader import Warehouse
 from pipeline.snapshots import Snapshot
 from pipeline.trace.physical import Place
 
@@ -29,6 +29,15 @@ def place_of(row: Mapping[str, Any]) -> Place:
 
 
 @dataclass(frozen=True)
+class Opened:
+    """A warehouse while it is read; `published` are all its snapshots, oldest first, at least one."""
+
+    warehouse: Warehouse
+    engine: Engine
+    published: list[Snapshot]
+
+
+@dataclass(frozen=True)
 class State:
     """The tables as one snapshot holds them."""
 
@@ -36,7 +45,7 @@ class State:
     snapshot: Snapshot
 
     def __post_init__(self) -> None:
-        self.opened.bind(self.snapshot)
+        self.opened.warehouse.bind(self.opened.engine, self.snapshot)
 
     def at(self, table: str) -> str:
         """Returns a table's name with its version, as people write it."""
@@ -54,7 +63,7 @@ class State:
 
     def ask(self, question: str) -> list[Row]:
         """Returns what a model of the room `trace` answers."""
-        return self.opened.engine.rows(self.opened.library[f"trace/{question}"].sql)
+        return self.opened.engine.rows(self.opened.warehouse.library[f"trace/{question}"].sql)
 
     def ask_by_place(self, question: str) -> dict[Place, list[Row]]:
         """Returns the same by place."""
@@ -66,14 +75,8 @@ class State:
     def released(self) -> list[Row]:
         """Returns the exported rows of this snapshot that came from the traced places."""
         for name in EXPORTS:
-            there = f"exports.{name}" in self.snapshot.tables
-            bind_with_names(self.opened, name, files_of(self.opened, f"exports.{name}", self.snapshot) if there else ())
+            bind_with_names(self.opened, name, self.opened.warehouse.files(f"exports.{name}", self.snapshot))
         return self.ask("released")
-
-
-def files_of(opened: Opened, table: str, snapshot: Snapshot) -> tuple[str, ...]:
-    """Returns the Parquet files of a table as a snapshot holds it."""
-    return opened.store.read(table, snapshot.tables[table].delta_version).files
 
 
 def bind_with_names(opened: Opened, export: str, files: Sequence[str]) -> None:
@@ -100,7 +103,7 @@ class History:
     def generations(self) -> dict[str, int]:
         """Returns the newest generation of every file that is known by now."""
         opened, table = self._opened, "raw.files"
-        opened.engine.bind(table, files_of(opened, table, self.newest), opened.store.tables[table].schema)
+        opened.engine.bind(table, opened.warehouse.files(table, self.newest), opened.warehouse.store.tables[table].schema)
         rows = opened.engine.rows("select source_file, max(generation) as generation from raw.files group by source_file")
         return {row["source_file"]: row["generation"] for row in rows}
 
@@ -137,7 +140,7 @@ class History:
 
     def _files(self, table: str, snapshot: Snapshot) -> tuple[str, ...]:
         try:
-            return files_of(self._opened, table, snapshot)
+            return self._opened.warehouse.files(table, snapshot)
         except WarehouseError:
             # Its log was cleaned up, so nobody can tell which files it had.
             self.gone.add(f"{table}@{snapshot.tables[table].delta_version}")

@@ -10,6 +10,9 @@ create table ops.snapshots (
     run_hash varchar not null, -- hash of everything published
     tables struct("name" varchar, delta_version bigint, "rows" bigint, sha256 varchar)[] not null, -- versions that belong together
     files struct("path" varchar, bytes bigint, "rows" bigint, sha256 varchar)[] not null, -- the export files
+    restored_run_id varchar, -- of a restore: the run whose state it brought back
+    undone_run_ids varchar[], -- of a restore: the published runs that it took back
     stages struct("name" varchar, given_hash varchar, input_hash varchar, output_hash varchar, fingerprint varchar)[] not null, -- what each stage was made from
-    state varchar not null -- JSON for the machine: how to go on from here
+    state varchar not null, -- JSON for the machine: how to go on from here
+    digests varchar not null -- JSON for the machine: per table the Parquet files that are new, each with its rows and digest
 );

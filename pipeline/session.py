@@ -1,0 +1,94 @@
+"""A warehouse opened for writing: what a killed command left is settled first, and what is published counts as a whole."""
+
+import json
+import re
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from pipeline import catalog, files, landing, models, snapshots, tables
+from pipeline.engine import Engine
+from pipeline.errors import DistillError, InputError
+from pipeline.run import Reporter, Run
+from pipeline.settings import Settings
+from pipeline.snapshots import Snapshot
+from pipeline.sources import Stamps, drop_drafts
+from pipeline.warehouse import DeltaStore
+
+LANDING_TABLES = ("raw.lines", "raw.files")
+
+
+@contextmanager
+def opened(settings: Settings, reporter: Reporter) -> Iterator[Run]:
+    """Yields a run on the warehouse, which must be locked, with everything that was published before it."""
+    for folder in (settings.data, settings.warehouse, settings.exports, settings.reports):
+        if re.search("[\ud800-\udfff]", str(folder.absolute())):
+            raise InputError(f"{str(folder.absolute())!r}: the folder's name is no UTF-8; move or rename it")
+    library = models.load(settings.sql_folders())
+    store = DeltaStore(settings.warehouse, tables.load(settings.sql_folders()))
+    store.create_missing()
+    drop_drafts(settings.warehouse)
+    spill = settings.warehouse / ".spill"
+    shutil.rmtree(spill, ignore_errors=True)
+    engine = Engine(library.functions.sql, threads=settings.threads, memory_limit=settings.memory_limit, spill=spill)
+    try:
+        now = datetime.now(UTC)
+        before = snapshots.latest(store, engine)
+        yield Run(
+            settings=settings,
+            library=library,
+            store=store,
+            engine=engine,
+            run_id=f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}",
+            started_at=now,
+            recorded_at=settings.recorded_at or now,
+            before=before,
+            reporter=reporter,
+            state=json.loads(json.dumps(before.state)) if before is not None else {},
+            files=dict(before.files) if before is not None else {},
+            stamps=Stamps(store.root / ".exports.json"),
+        )
+    finally:
+        engine.close()
+        shutil.rmtree(spill, ignore_errors=True)
+
+
+def recover(run: Run, *, trusting: bool = False) -> None:
+    """Takes back what an unpublished run wrote, except landed lines and receipts; finishes moving published files.
+
+    trusting: don't look whether the published tables are whole: who restores may do so because they are not
+    """
+    landing.undo_torn_load(run.store)
+    landing.undo_unpublished_restore(run.store, run.before.snapshot if run.before is not None else 0)
+    if run.before is not None and not trusting:
+        snapshots.verify_rows(run.store, run.engine, run.before)
+    for name in run.store.tables:
+        if name in LANDING_TABLES or name.startswith("ops."):
+            continue
+        published = run.before.tables.get(name) if run.before is not None else None
+        version = published.delta_version if published is not None else run.store.first_version(name)
+        if run.store.version(name) != version:
+            run.store.restore(name, version)
+    if run.before is not None:
+        files.put_in_place(run.settings.exports, run.before.files.values())
+    else:
+        files.drop_drafts(run.settings.exports)
+
+
+def publish(run: Run, snapshot: Snapshot) -> tuple[str, ...]:
+    """Makes a snapshot what readers see, and moves its files into place; returns what went wrong after it counted."""
+    files.make_places(run.settings.exports, run.files.values())
+    catalog.make_place(run.store)
+    snapshots.publish(run.store, snapshot)
+    files.put_in_place(run.settings.exports, run.files.values(), trusted=True)
+    for file in run.files.values():
+        run.stamps.remember_own(file.path, run.settings.exports / file.path, file.sha256)
+    run.stamps.write()
+    try:
+        catalog.write(run.store, snapshot)
+    except (DistillError, OSError) as error:
+        # The run is published: the catalog is a convenience beside it, and the next run writes it anew.
+        return (f"the catalog was not written, and shows the run before: {error}",)
+    return ()

@@ -1,0 +1,113 @@
+"""Disk space given back: Parquet files that no kept snapshot, release or running reader needs."""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline import readers, session, snapshots
+from pipeline.errors import LockedError, WarehouseError
+from pipeline.run import Reporter, Run
+from pipeline.settings import Settings
+from pipeline.snapshots import Snapshot
+from pipeline.warehouse import locked
+
+# How long a reader may take to say what it reads.
+PATIENCE_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Vacuumed:
+    """kept, dropped: snapshots; files and bytes: what was removed, or would be."""
+
+    kept: tuple[Snapshot, ...]
+    dropped: tuple[Snapshot, ...]
+    files: int
+    bytes: int
+    dry_run: bool
+
+
+def vacuum(settings: Settings, keep_runs: int, keep_days: float, reporter: Reporter, *, dry_run: bool = False) -> Vacuumed:
+    """Removes what only snapshots need that are neither among the newest `keep_runs` nor younger than `keep_days`.
+
+    The last good snapshot, releases and what somebody reads right now are always kept.
+    """
+    if not settings.warehouse.is_dir():
+        raise WarehouseError(f"{settings.warehouse}: there is no warehouse here; `distill run-all` makes one")
+    with locked(settings.warehouse), session.opened(settings, reporter) as run:
+        session.recover(run)
+        alive = [snapshot for snapshot in snapshots.read_all(run.store, run.engine) if not snapshot.vacuumed]
+        kept = _kept(run, alive, keep_runs, keep_days)
+        dropped = tuple(snapshot for snapshot in alive if snapshot not in kept)
+        found = {
+            name: run.store.unneeded(name, _versions(run, name, kept))
+            for name in run.store.tables
+            if not name.startswith("ops.")
+        }
+        paths = [path for held in found.values() for path in held]
+        size = sum(path.stat().st_size for path in paths if path.exists())
+        result = Vacuumed(tuple(kept), dropped, len(paths), size, dry_run)
+        if not dry_run and (paths or dropped):
+            _write(run, result)
+            for path in paths:
+                path.unlink(missing_ok=True)
+        return result
+
+
+def _kept(run: Run, alive: list[Snapshot], keep_runs: int, keep_days: float) -> list[Snapshot]:
+    since = datetime.now(UTC) - timedelta(days=keep_days)
+    good = [snapshot.snapshot for snapshot in alive if snapshot.is_good]
+    read = _read_now(run)
+    newest = {snapshot.snapshot for snapshot in alive[-max(keep_runs, 1) :]}
+    return [
+        snapshot
+        for snapshot in alive
+        if snapshot.snapshot in newest
+        or snapshot.published_at >= since
+        or snapshot.snapshot in good[-1:]
+        or snapshot.releases
+        or str(snapshot.snapshot) in read
+    ]
+
+
+def _read_now(run: Run) -> set[str]:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while readers.ANY in (held := readers.held(run.store.root)):
+        if time.monotonic() > deadline:
+            raise LockedError(f"{run.store.root}: somebody began to read and did not say which run; try again in a moment")
+        time.sleep(0.05)
+    return held
+
+
+def _versions(run: Run, table: str, kept: Iterable[Snapshot]) -> list[int]:
+    """Returns the versions of a table that snapshots name, and those that the next run compares with."""
+    found = {run.store.version(table)}
+    for snapshot in kept:
+        if table in snapshot.tables:
+            found.add(snapshot.tables[table].delta_version)
+        found |= _named(snapshot.state, table)
+    return sorted(found)
+
+
+def _named(state: Any, table: str) -> set[int]:
+    if not isinstance(state, dict):
+        return set()
+    found = {state[table]} if isinstance(state.get(table), int) else set()
+    return found.union(*(_named(value, table) for value in state.values()))
+
+
+def _write(run: Run, result: Vacuumed) -> None:
+    """Says first what will be gone: a kill in between leaves files that the next vacuum removes."""
+    row = {
+        "run_id": run.run_id,
+        "vacuumed_at": datetime.now(UTC),
+        "newest": max(snapshot.snapshot for snapshot in (*result.kept, *result.dropped)),
+        "kept": [snapshot.snapshot for snapshot in result.kept],
+        "files": result.files,
+        "bytes": result.bytes,
+    }
+    table = pa.Table.from_pylist([row], schema=run.store.tables[snapshots.VACUUMS].schema)
+    run.store.append(snapshots.VACUUMS, table, {"run_id": run.run_id})
