@@ -7,6 +7,7 @@ import pytest
 from pipeline.errors import UsageError
 from pipeline.settings import Gates
 from tests.conftest import Workspace
+from tests.forked import borrowed, passed, run_in
 from tests.rows import review
 from tests.traced import STREAM, of, of_line, only_id, pair, rows, statuses, wrong
 
@@ -70,6 +71,29 @@ def test_rewritten_files(workspace: Workspace) -> None:
     assert {(r.export, r.snapshots) for r in found.released or ()} == everything - {("rag", (1, 2))}
     with pytest.raises(UsageError, match="1 file of earlier versions is gone"):
         of(workspace, "rag-0123456789abcdef")
+
+
+def test_restored_and_vacuumed(workspace: Workspace) -> None:
+    """A line that a restore took out is still found; after a vacuum, what is left is read where it can be read."""
+    workspace.write(STREAM, pair())
+    workspace.passed()
+    workspace.write(STREAM, [review("t3", "accept", "late", 3)])
+    workspace.passed()
+    late = only_id(workspace, "exports.rag", content="late")
+    with borrowed() as distill:
+        passed(run_in(distill, workspace, "restore", "--to", "1 run ago"))
+        found = of_line(workspace, f"{STREAM}:2")
+        assert found.holds and (found.snapshot, found.is_newest) == (2, False) and "last stood" in found.notes[-1]
+        assert {(r.export, r.snapshots, r.is_in_newest) for r in found.released or ()} == {
+            ("rag", (2,), False),
+            ("sft", (2,), False),
+        }
+        assert of(workspace, late).snapshot == 2
+        passed(run_in(distill, workspace, "vacuum", "--keep-runs", "1", "--keep-days", "0"))
+    with pytest.raises(UsageError, match="are gone"):
+        of(workspace, late)
+    found = of_line(workspace, f"{STREAM}:0")
+    assert found.holds and found.is_newest and {r.export for r in found.released or ()} == {"rag", "sft", "preference"}
 
 
 def test_repeats_and_skips(workspace: Workspace) -> None:

@@ -103,7 +103,7 @@ def trace_line(warehouse: Warehouse, data: Path, asked: str, as_of: str | None =
             if earlier is not None:
                 tracing.state = State(tracing.opened, earlier)
                 if found := tracing.line(name, offset, asked):
-                    return found
+                    return replace(found, notes=(*found.notes, LEFT))
         raise UsageError(hints.unknown_place(tracing.state, name, offset, data))
 
 

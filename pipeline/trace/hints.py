@@ -51,7 +51,7 @@ def unknown_place(state: State, name: str, offset: int, data: Path) -> str:
     if name in known and offset < known[name]:
         return f"line {offset} of {shown(name)} is blank: blank lines are counted, not landed"
     if name in known:
-        return f"{shown(name)} has {known[name]} landed lines, counted from 0: there is no {offset}"
+        return f"the landed lines of {shown(name)} go from 0 to {known[name] - 1}: there is no {offset}"
     below = name.removeprefix(f"{data}/").removeprefix("./")
     near = [below] if below in known else get_close_matches(name, known, n=3)
     meant = f"did you mean {', '.join(map(shown, near))}? " if near else ""

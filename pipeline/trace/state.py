@@ -121,13 +121,15 @@ class History:
         return self._holders[table]
 
     def last_with(self, table: str, condition: str, parameters: Sequence[Any]) -> Snapshot | None:
-        """Returns the newest snapshot in which a table has a row for which the condition is true."""
+        """Returns the newest snapshot that can be read in which a table has a row for which the condition is true."""
         holders = self.holders(table)
         if not holders:
             return None
         listed = ", ".join(map(quoted, holders))
         query = f"select distinct filename from read_parquet([{listed}], filename = true) where {condition}"
-        held = [holders[row["filename"]][-1] for row in self._opened.engine.rows(query, parameters)]
+        files = [row["filename"] for row in self._opened.engine.rows(query, parameters)]
+        # Of a vacuumed snapshot only those files are left that others need, too.
+        held = [snapshot for file in files for snapshot in holders[file] if not snapshot.vacuumed]
         return max(held, key=lambda snapshot: snapshot.snapshot, default=None)
 
     def notes(self) -> list[str]:
