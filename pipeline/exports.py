@@ -68,9 +68,16 @@ def bind_switches(run: Run) -> str:
         "include_partial": gates.include_partial,
         "known_paths_given": gates.known_paths is not None,
     }
-    run.engine.bind_arrow("run.options", pa.table({name: pa.array([value]) for name, value in options.items()}))
+    run.state["switches"] = options
+    bind_options(run)
     text = "\n".join([*(f"{name}={value}" for name, value in options.items()), *sorted(paths)])
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def bind_options(run: Run) -> None:
+    """Binds the switches that the exports were made with last."""
+    switches = run.state.get("switches", {})
+    run.engine.bind_arrow("run.options", pa.table({name: pa.array([value]) for name, value in switches.items()}))
 
 
 def _known_paths(path: Path | None) -> set[str]:

@@ -46,6 +46,12 @@ def draft(run: Run, export: Export, change: Change) -> ExportFile:
     return ExportFile(export.file, target.stat().st_size, run.content(export.table).rows, sha256)
 
 
+def bind_published(run: Run, export: Export) -> None:
+    """Binds the published file of an export as `read_again` binds a draft: all of its lines are to be looked at anew."""
+    drop_drafts(run.settings.exports)
+    _bind_file(run, export, run.settings.exports / export.file, run.settings.exports / export.file, export.table)
+
+
 def draft_again(run: Run, export: Export, version: int, file: ExportFile) -> None:
     """Writes a file as it was published with a version of its table. Raises DamageError where it comes out otherwise."""
     if is_in_place(run.settings.exports, file, run.stamps):
@@ -70,7 +76,6 @@ def read_again(run: Run, export: Export, change: Change) -> None:
     `files.<export>_new` and `files.<export>_lines`, and what these should be as `files.<export>_expected`.
     """
     target, new = draft_path(run.settings.exports, export.file), _new_lines(run, export)
-    longest = run.state.setdefault("longest_lines", {})
     fresh, rows = target, export.table
     if new.exists() or not target.exists():
         published = run.settings.exports / export.file
@@ -80,9 +85,15 @@ def read_again(run: Run, export: Export, change: Change) -> None:
             target = published
         fresh, rows = new, change.new_rows or f"(select * from {export.table} where false)"
         new.touch()
-    longest[export.name] = max(survey(fresh), longest.get(export.name, 0) if fresh is new else 0)
+    _bind_file(run, export, target, fresh, rows)
+
+
+def _bind_file(run: Run, export: Export, path: Path, fresh: Path, rows: str) -> None:
+    """Binds a file as `files.<export>`, and those of its lines that stand in `fresh`, with the `rows` that they should be."""
+    longest = run.state.setdefault("longest_lines", {})
+    longest[export.name] = max(survey(fresh), longest.get(export.name, 0) if fresh != path else 0)
     run.bind_now(export.table)
-    _bind_lines(run, f"files.{export.name}", export, target, longest[export.name])
+    _bind_lines(run, f"files.{export.name}", export, path, longest[export.name])
     _bind_lines(run, f"files.{export.name}_new", export, fresh, longest[export.name])
     size = max(longest[export.name] + 1, 2 * 1024 * 1024)
     options = (

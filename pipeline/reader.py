@@ -15,7 +15,7 @@ from pipeline import models, readers, snapshots
 from pipeline.engine import Engine, PrintedColumn
 from pipeline.errors import ModelError, UsageError, WarehouseError
 from pipeline.settings import Settings
-from pipeline.snapshots import SNAPSHOTS, Snapshot
+from pipeline.snapshots import LOGS, Snapshot
 from pipeline.tables import Column, Table
 from pipeline.tables import load as load_tables
 from pipeline.warehouse import DeltaStore
@@ -132,7 +132,7 @@ class Warehouse:
         with self.opened() as engine:
             snapshot = self.find(engine, as_of)
             self.bind(engine, snapshot)
-            there = {*snapshot.tables, SNAPSHOTS}
+            there = {*snapshot.tables, *LOGS}
             return [self._info(engine, snapshot, table) for name, table in sorted(self.store.tables.items()) if name in there]
 
     def receipts(self, run_id: str) -> list[dict[str, Any]]:
@@ -196,7 +196,7 @@ class Warehouse:
         """Makes the tables those of a snapshot. Raises WarehouseError where one has not the rows that were published."""
         snapshots.verify_rows(self.store, engine, snapshot)
         for name, table in self.store.tables.items():
-            there = name == SNAPSHOTS or name in snapshot.tables  # a table may be younger than the snapshot
+            there = name in LOGS or name in snapshot.tables  # a table may be younger than the snapshot
             files = self.store.read(name, self._version(snapshot, name)).files if there else ()
             engine.bind(name, files, table.schema)
 
@@ -206,7 +206,7 @@ class Warehouse:
         return self.store.read(table, held.delta_version).files if held is not None else ()
 
     def _version(self, snapshot: Snapshot, table: str) -> int | None:
-        if table == SNAPSHOTS:
+        if table in LOGS:
             return None
         if table not in snapshot.tables:
             raise WarehouseError(f"run {snapshot.run_id} had no table {table} yet; name a later one with --as-of")

@@ -59,7 +59,7 @@ def restore(settings: Settings, to: str, reporter: Reporter, *, dry_run: bool = 
             return plan
         snapshots.verify_rows(run.store, run.engine, target)
         try:
-            contents = _restore(run, target, _digests(published))
+            contents = _restore(run, target, snapshots.digests_of(published))
         except BaseException:
             files.drop_drafts(settings.exports)
             session.recover(run, trusting=True)
@@ -111,14 +111,6 @@ def _version(run: Run, target: Snapshot, table: str) -> int:
     # A table that is younger than the snapshot was empty then.
     held = target.tables.get(table)
     return held.delta_version if held is not None else run.store.first_version(table)
-
-
-def _digests(published: list[Snapshot]) -> dict[str, dict[str, str]]:
-    found: dict[str, dict[str, str]] = {}
-    for snapshot in published:
-        for table, held in snapshot.digests.items():
-            found.setdefault(table, {}).update(held)
-    return found
 
 
 def _publish(run: Run, plan: Restored, contents: dict[str, Content]) -> Restored:

@@ -28,6 +28,13 @@ def build(run: Run, models: dict[str, Compiled]) -> None:
     run.state["score"] = {"models": fingerprints, "evidence.records": now.version}
 
 
+def rescore(run: Run, models: dict[str, Compiled]) -> None:
+    """Makes `run.rescored` what the models say of all records as they are now."""
+    everything = run.store.read("evidence.records").files
+    _judge(run, models, everything, kept=False)
+    run.engine.define("run.rescored", "select * from run.free_scores union all select * from run.bound_scores")
+
+
 def _check_coverage(run: Run, models: dict[str, Compiled]) -> None:
     scored = [source for model in models.values() for source in model.sources]
     if twice := sorted({source for source in scored if scored.count(source) > 1}):
@@ -38,25 +45,11 @@ def _check_coverage(run: Run, models: dict[str, Compiled]) -> None:
 
 
 def _score(run: Run, models: dict[str, Compiled], new_files: tuple[str, ...], kept: bool) -> None:
-    """Judges the records of `new_files`; then, over all records, the streams that hang on other streams' scores.
-
-    With `kept`, scores of other records stay as they are.
-    """
-    engine, store = run.engine, run.store
-    columns = ", ".join(store.tables[SCORES].schema.names)
-    free = [model for model in models.values() if SCORES not in model.inputs]
+    """Judges the records of `new_files`, and with `kept` keeps the scores of others that did not change."""
+    engine = run.engine
+    columns = ", ".join(run.store.tables[SCORES].schema.names)
     bound = [model for model in models.values() if SCORES in model.inputs]
-    run.bind("before.runs", store.read(SCORES), where="" if kept else "false")
-
-    run.bind("evidence.records", store.read("evidence.records"), files=new_files)
-    if not kept:
-        run.bind("scored.runs", store.read(SCORES))
-        run.try_models(models.values())
-    engine.materialise("run.free_scores", _scores_sql(run, free, columns))
-
-    run.bind_now("evidence.records")
-    engine.define(SCORES, f"select {columns} from before.runs union all select {columns} from run.free_scores")
-    engine.materialise("run.bound_scores", _scores_sql(run, bound, columns))
+    _judge(run, models, new_files, kept)
 
     same = "was.source = now.source and was.sig_hash = now.sig_hash"
     bound_sources = ", ".join(f"'{source}'" for model in bound for source in model.sources) or "''"
@@ -75,6 +68,27 @@ def _score(run: Run, models: dict[str, Compiled], new_files: tuple[str, ...], ke
         old = f"select {columns} from before.runs where source not in ({bound_sources})"
         everything = f"{old} union all {fresh} union all select {columns} from run.bound_scores"
         run.write(SCORES, everything, run.metadata(marks), replace=True)
+
+
+def _judge(run: Run, models: dict[str, Compiled], new_files: tuple[str, ...], kept: bool) -> None:
+    """Makes `run.free_scores` the scores of the records of `new_files`, and `run.bound_scores` those of all records whose
+    score hangs on other streams' scores.
+    """
+    engine, store = run.engine, run.store
+    columns = ", ".join(store.tables[SCORES].schema.names)
+    free = [model for model in models.values() if SCORES not in model.inputs]
+    bound = [model for model in models.values() if SCORES in model.inputs]
+    run.bind("before.runs", store.read(SCORES), where="" if kept else "false")
+
+    run.bind("evidence.records", store.read("evidence.records"), files=new_files)
+    if not kept:
+        run.bind("scored.runs", store.read(SCORES))
+        run.try_models(models.values())
+    engine.materialise("run.free_scores", _scores_sql(run, free, columns))
+
+    run.bind_now("evidence.records")
+    engine.define(SCORES, f"select {columns} from before.runs union all select {columns} from run.free_scores")
+    engine.materialise("run.bound_scores", _scores_sql(run, bound, columns))
 
 
 def _scores_sql(run: Run, models: list[Compiled], columns: str) -> str:

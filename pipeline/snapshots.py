@@ -20,6 +20,8 @@ SNAPSHOTS = "ops.snapshots"
 VACUUMS = "ops.vacuums"
 RELEASES = "ops.releases"
 AUDITS = "ops.audit_baselines"
+# Tables that are written between runs too: a reader sees all of their rows, whichever snapshot it reads.
+LOGS = (SNAPSHOTS, VACUUMS, RELEASES, AUDITS)
 _MODULUS = 2**256
 
 
@@ -215,6 +217,10 @@ def verify_content(
     Raises DamageError where the content is another, or can't be read.
     """
     sums = _sums(engine, table, list(store.read(table.name, version).files))
+    if table.proof and (odd := engine.files_with(store.read(table.name, version).files, f"not ({table.proof})")):
+        raise DamageError(
+            f"{', '.join(odd)}: {table.name} holds texts that its own hashes were not made from: it was changed or damaged"
+        )
     rows, total = sum(held[0] for held in sums.values()), sum(held[1] for held in sums.values()) % _MODULUS
     if (rows, total) != (expected.rows, expected.total):
         wrong = [
@@ -246,6 +252,15 @@ def verify_rows(store: DeltaStore, engine: Engine, snapshot: Snapshot) -> None:
                 f"with run {snapshot.run_id}: its log or its files were damaged; put them back from a copy, "
                 "or build the warehouse anew"
             )
+
+
+def digests_of(published: Sequence[Snapshot]) -> dict[str, dict[str, str]]:
+    """Returns per table what each Parquet file held when it was published."""
+    found: dict[str, dict[str, str]] = {}
+    for snapshot in published:
+        for table, held in snapshot.digests.items():
+            found.setdefault(table, {}).update(held)
+    return found
 
 
 def part_of(store: DeltaStore, engine: Engine, table: Table, version: int, where: str) -> Content:

@@ -18,7 +18,7 @@ LAYERS = (
     ("__main__",),
     ("cli",),
     ("health", "trace"),
-    ("comparing",),
+    ("audit", "comparing"),
     ("restoring", "runner", "vacuuming", "reader"),
     ("session", "stages"),
     ("counts", "drift", "files"),
@@ -40,7 +40,7 @@ HOMES = {
     "click": {"cli"},
     "deltalake": {"warehouse"},
     "duckdb": {"engine"},
-    "fastjsonschema": {"receipts"},
+    "fastjsonschema": {"audit", "receipts"},
     "filelock": {"readers", "warehouse"},
     "orjson": {"lines", "cli"},
     "polars": {"reader"},
@@ -49,6 +49,7 @@ HOMES = {
     "zstandard": {"sources", "landing"},
 }
 CLI_KNOWS = {
+    "audit",
     "comparing",
     "errors",
     "health",

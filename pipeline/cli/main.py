@@ -7,6 +7,7 @@ from pipeline.cli.query import health, receipts, sql, tables
 from pipeline.cli.runs import RUN_COMMANDS
 from pipeline.cli.states import diff, history, restore, vacuum
 from pipeline.cli.tracing import trace
+from pipeline.cli.trust import audit_full
 from pipeline.version import product_version
 
 
@@ -34,5 +35,5 @@ def main() -> None:
     """
 
 
-for command in (*RUN_COMMANDS, sql, tables, trace, receipts, health, history, diff, restore, vacuum, lock):
+for command in (*RUN_COMMANDS, sql, tables, trace, receipts, health, audit_full, history, diff, restore, vacuum, lock):
     main.add_command(command)

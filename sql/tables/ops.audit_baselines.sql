@@ -8,16 +8,16 @@ create table ops.audit_baselines (
     snapshot bigint not null, -- the snapshot that was audited
     run_id varchar not null, -- the run of that snapshot
     passed boolean not null, -- did all required checks hold
-    p2_evidence_rows bigint not null, -- records
-    p2_skipped bigint not null, -- skipped lines
-    p3_accepted bigint not null, -- accepted records
-    p3_partially_accepted bigint not null, -- partially accepted records
-    p3_rejected bigint not null, -- rejected records
-    p3_needs_human_review bigint not null, -- records that wait for a human
-    p4_rag_rows bigint not null, -- rows in the retrieval corpus
-    p4_sft_rows bigint not null, -- rows in the fine-tuning corpus
-    p4_preference_pairs bigint not null, -- pairs in the preference corpus
-    p4_total_quarantined bigint not null, -- rows and pairs in quarantine
+    p2_evidence_rows bigint, -- records
+    p2_skipped bigint, -- skipped lines
+    p3_accepted bigint, -- accepted records
+    p3_partially_accepted bigint, -- partially accepted records
+    p3_rejected bigint, -- rejected records
+    p3_needs_human_review bigint, -- records that wait for a human
+    p4_rag_rows bigint, -- rows in the retrieval corpus
+    p4_sft_rows bigint, -- rows in the fine-tuning corpus
+    p4_preference_pairs bigint, -- pairs in the preference corpus
+    p4_total_quarantined bigint, -- rows and pairs in quarantine
     checks varchar not null, -- every check with its result, as JSON
     previous_sha256 varchar not null, -- row_sha256 of the audit before; 64 zeros for the first
     row_sha256 varchar not null -- sha256 over this row and previous_sha256

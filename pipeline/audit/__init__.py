@@ -1,0 +1,99 @@
+"""Is the warehouse sound as it stands? Sixteen checks that compute again instead of believing, and ten numbers over time."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from pipeline import catalog, exports, session
+from pipeline.audit import baseline, page
+from pipeline.audit.baseline import Metric
+from pipeline.audit.checks import CHECKS, Context
+from pipeline.errors import DistillError, UsageError, WarehouseError
+from pipeline.run import Reporter, Run
+from pipeline.settings import Settings
+from pipeline.sources import replace_file
+from pipeline.warehouse import locked
+
+REPORT = "audit-full.md"
+
+
+@dataclass(frozen=True)
+class Result:
+    """One check: what it found wrong; nothing where it holds."""
+
+    number: int
+    name: str
+    findings: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        return not self.findings
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What an audit found in the newest snapshot."""
+
+    audit_id: str
+    audited_at: datetime
+    snapshot: int
+    run_id: str
+    results: tuple[Result, ...]
+    metrics: tuple[Metric, ...]
+
+    @property
+    def passed(self) -> bool:
+        return all(result.passed for result in self.results)
+
+
+def audit(settings: Settings, reporter: Reporter, *, full: bool = False, record: bool = True) -> Audit:
+    """Audits what is published, adds a row to ops.audit_baselines, and writes reports/audit-full.md.
+
+    full: trace all rows back to their source lines, not thirty
+    record: False looks only, and writes nothing
+    Raises UsageError where nothing is published yet.
+    """
+    if not settings.warehouse.is_dir():
+        raise WarehouseError(f"{settings.warehouse}: there is no warehouse here; `distill run-all` makes one")
+    with locked(settings.warehouse), session.opened(settings, reporter) as run:
+        session.recover(run, trusting=True)
+        if run.before is None:
+            raise UsageError(f"{settings.warehouse}: nothing was published here yet, so there is nothing to audit")
+        context = Context(run, run.before, full)
+        exports.bind_options(run)
+        results = tuple(_checked(number, name, check, context) for number, (name, check) in enumerate(CHECKS, 1))
+        found = Audit(
+            run.run_id,
+            datetime.now(UTC),
+            run.before.snapshot,
+            run.before.run_id,
+            results,
+            baseline.compare(run, settings.drift_threshold),
+        )
+        if record:
+            _record(run, found)
+        return found
+
+
+def _checked(number: int, name: str, check: Callable[[Context], list[str]], context: Context) -> Result:
+    context.run.reporter.stage(f"{number} {name}")
+    try:
+        return Result(number, name, tuple(check(context)))
+    except (DistillError, OSError) as error:
+        # What can't be read is not sound; the other checks still say what they can.
+        return Result(number, name, (str(error),))
+
+
+def _record(run: Run, found: Audit) -> None:
+    verdicts = [{"number": r.number, "name": r.name, "findings": list(r.findings)} for r in found.results]
+    numbers = {metric.name: metric.now for metric in found.metrics}
+    baseline.append(run, found.audit_id, found.audited_at, found.passed, numbers, verdicts)
+    replace_file(run.settings.reports / REPORT, page.render(found).encode())
+    if run.before is not None:
+        # With a table that can't be read the catalog stays as it is.
+        with suppress(DistillError, OSError):
+            catalog.write(run.store, run.before)
+
+
+__all__ = ["Audit", "Metric", "Result", "audit"]

@@ -1,0 +1,201 @@
+"""The sixteen checks. Each returns what it found wrong, in words; an empty list means that it holds."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline import evidence, files, models, scoring, snapshots
+from pipeline.audit import baseline, examples
+from pipeline.exports import EXPORTS, Export
+from pipeline.lines import read_line
+from pipeline.run import Run
+from pipeline.snapshots import Snapshot
+from pipeline.stages import STAGES
+from pipeline.tables import violation
+
+SAMPLE = 30
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Context:
+    """What checks look at: the warehouse, locked, as it was published last."""
+
+    run: Run
+    snapshot: Snapshot
+    full: bool
+
+
+def inventory(context: Context) -> list[str]:
+    """Every stream that has a file has a model, or is listed as having none."""
+    run = context.run
+    run.bind_now("raw.files")
+    found = {row["source"] for row in run.engine.rows("select distinct source from raw.files")}
+    listed = set(context.snapshot.state.get("counts", {}).get("collect", {}).get("by_stream", {}))
+    return [
+        f"stream {source} has landed lines, but the receipt of collect does not list it" for source in sorted(found - listed)
+    ]
+
+
+def schemas(context: Context) -> list[str]:
+    """Every document's schema takes good documents and refuses bad ones; so does every table's declaration."""
+    return [*examples.documents(), *examples.tables(context.run)]
+
+
+def versions_lock(context: Context) -> list[str]:
+    """Every model is locked as it is."""
+    return context.run.library.unlocked()
+
+
+def evidence_conservation(context: Context) -> list[str]:
+    evidence.bind_all(context.run, set(evidence.models_of(context.run)))
+    return _violations(context, "collect")
+
+
+def provenance_sample(context: Context) -> list[str]:
+    """Lines of evidence lead back to raw lines whose hashes come out the same when they are computed again."""
+    run = context.run
+    run.bind_now("raw.lines", "evidence.records")
+    limit = "" if context.full else f"limit {SAMPLE}"
+    run.engine.materialise(
+        "run.sampled",
+        f"select source_file, line_offset, sig_hash from evidence.records order by md5(sig_hash || source_file) {limit}",
+    )
+    lines = (
+        "select sampled.source_file, sampled.line_offset, sampled.sig_hash, lines.line, lines.line_sha256 "
+        "from run.sampled as sampled left join raw.lines as lines on sampled.source_file = lines.source_file "
+        "and sampled.line_offset = lines.line_offset and sampled.sig_hash = lines.sig_hash"
+    )
+    with run.engine.stream(lines) as batches:
+        return list(_untrue(row for batch in batches for row in batch.to_pylist()))
+
+
+def _untrue(rows: Iterable[dict[str, Any]]) -> Iterable[str]:
+    for row in rows:
+        place = f"{row['source_file']}:{row['line_offset']}"
+        if row["line"] is None:
+            yield f"{place}: there is no raw line with the record's sig_hash"
+        elif hashlib.sha256(row["line"].encode()).hexdigest() != row["line_sha256"]:
+            yield f"{place}: the line does not have the line_sha256 that is recorded"
+        elif read_line(row["line"].encode()).sig_hash != row["sig_hash"]:
+            yield f"{place}: the line does not have the sig_hash that is recorded"
+
+
+def evidence_schema(context: Context) -> list[str]:
+    """Every record keeps to what the table declares."""
+    run = context.run
+    run.bind_now("evidence.records")
+    condition = violation(run.store.tables["evidence.records"])
+    return _shown(run.engine.rows(f"select source_file, line_offset from evidence.records where {condition} limit {SHOWN}"))
+
+
+def one_score_per_record(context: Context) -> list[str]:
+    context.run.bind_now("evidence.records", "scored.runs")
+    return _violations(context, "score", "one_score_per_record")
+
+
+def category_domain(context: Context) -> list[str]:
+    context.run.bind_now("scored.runs")
+    return _violations(context, "score", "category_domain")
+
+
+def rescoring_reproduces(context: Context) -> list[str]:
+    """The models give every record the score that it has."""
+    run = context.run
+    scoring.rescore(run, scoring.models_of(run))
+    run.bind_now("scored.runs")
+    columns = ", ".join(run.store.tables["scored.runs"].schema.names)
+    was, now = (f"select {columns} from {name}" for name in ("scored.runs", "run.rescored"))
+    rows = run.engine.rows(f"({was} except all {now}) union all ({now} except all {was}) limit {SHOWN}")
+    return [f"{row['source_file']}:{row['line_offset']}: scored again, it is another row" for row in rows]
+
+
+def reread(export: Export) -> Callable[[Context], list[str]]:
+    """Every row of the file comes from a record that the corpus may hold, and its texts are those of its id."""
+
+    def check(context: Context) -> list[str]:
+        context.run.bind_now("evidence.records", "scored.runs", export.table, "exports.texts")
+        files.bind_published(context.run, export)
+        return _violations(context, f"export-{export.name}", f"{export.name}_file_is_gated", f"{export.name}_texts_fit_id")
+
+    return check
+
+
+def files_equal_tables(context: Context) -> list[str]:
+    """Every file has the bytes that were published, and its lines are the rows of its table; every table its content."""
+    run, found = context.run, []
+    for export in EXPORTS:
+        file = context.snapshot.files[export.file]
+        path = run.settings.exports / file.path
+        if not path.is_file() or files.file_sha256(path) != file.sha256:
+            found.append(f"{path}: is not the file that was published; `distill restore --to latest` puts it back")
+        else:
+            files.bind_published(run, export)
+            found += _violations(context, f"export-{export.name}", f"{export.name}_file_equals_table")
+    digests = snapshots.digests_of(snapshots.read_all(run.store, run.engine))
+    for name, content in context.snapshot.tables.items():
+        if not name.startswith("ops."):
+            table = run.store.tables[name]
+            snapshots.verify_content(run.store, run.engine, table, content.delta_version, content, digests.get(name, {}))
+    return found
+
+
+def receipts_complete(context: Context) -> list[str]:
+    """The run left one receipt per stage, all of it; and the history of audits is whole."""
+    run, snapshot = context.run, context.snapshot
+    run.bind_now("ops.receipts")
+    rows = run.engine.rows("select stage, receipt from ops.receipts where run_id = ?", [snapshot.made_by])
+    found = [f"run {snapshot.made_by} has {amount} receipts of {stage}" for stage, amount in _odd(row["stage"] for row in rows)]
+    for row in rows:
+        document = json.loads(row["receipt"])
+        found += [f"the receipt of {row['stage']}: {problem}" for problem in examples.problems("stage_receipt.v1", document)]
+        stage = snapshot.stages.get(row["stage"])
+        if stage is not None and document["output_hash"] != stage.output_hash:
+            found.append(f"the receipt of {row['stage']} names another output than the snapshot")
+    return found + baseline.flaws(run)
+
+
+def _odd(stages: Iterable[str]) -> list[tuple[str, int]]:
+    held = list(stages)
+    return [(stage.name, held.count(stage.name)) for stage in STAGES if held.count(stage.name) != 1]
+
+
+def replay_log(context: Context) -> list[str]:
+    """What replays logged is whole. Nothing replays yet, so there is nothing to look at."""
+    return []
+
+
+def _violations(context: Context, stage: str, *names: str) -> list[str]:
+    """Runs checks of sql/checks/: those of a stage, or those that are named."""
+    found = []
+    for model in context.run.library.room("checks"):
+        if model.head("stage") == stage and (not names or model.stem in names):
+            rows = context.run.engine.rows(f"select * from ({model.sql}) limit {SHOWN}")
+            found += [f"{model.stem}: {text}" for text in _shown(rows)]
+    return found
+
+
+def _shown(rows: list[dict[str, Any]]) -> list[str]:
+    return [json.dumps(row, default=str, ensure_ascii=False) for row in rows]
+
+
+CHECKS: tuple[tuple[str, Callable[[Context], list[str]]], ...] = (
+    ("inventory", inventory),
+    ("schemas", schemas),
+    ("versions_lock", versions_lock),
+    ("evidence_conservation", evidence_conservation),
+    ("provenance_sample", provenance_sample),
+    ("evidence_schema", evidence_schema),
+    ("one_score_per_record", one_score_per_record),
+    ("category_domain", category_domain),
+    ("rescoring_reproduces", rescoring_reproduces),
+    *((f"{export.name}_reread", reread(export)) for export in sorted(EXPORTS, key=lambda export: export.name != "sft")),
+    ("files_equal_tables", files_equal_tables),
+    ("receipts_complete", receipts_complete),
+    ("acceptance", lambda context: []),
+    ("replay_log", replay_log),
+)
+
+__all__ = ["CHECKS", "Context", "models"]
