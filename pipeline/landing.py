@@ -3,7 +3,6 @@
 import hashlib
 import json
 import re
-import zlib
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import asdict, dataclass, field, replace
@@ -13,13 +12,12 @@ from pathlib import Path
 from typing import IO
 
 import pyarrow as pa
-import zstandard
 
 from pipeline.engine import Engine
 from pipeline.errors import InputError
 from pipeline.lines import Line, read_line
 from pipeline.parallel import ordered_map
-from pipeline.sources import BlockHash, SourceFile, Stamps, discover, stamp
+from pipeline.sources import READ_ERRORS, BlockHash, SourceFile, Stamps, discover, stamp
 from pipeline.warehouse import DeltaStore
 
 # In the ledger's commits: the snapshot with which a restore of it counts.
@@ -325,5 +323,5 @@ def _batch(chunk: Chunk, offsets: list[int], raws: list[bytes], lines: list[Line
 def _explained(file: SourceFile, chunks: Generator[Chunk, None, bool]) -> Generator[Chunk, None, bool]:
     try:
         return (yield from chunks)
-    except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
+    except READ_ERRORS as error:
         raise InputError(f"{file.path}: can't be read to its end: {error}") from error

@@ -68,7 +68,7 @@ class Warehouse:
         """Returns the result of one select over the tables as they were published."""
         with self.opened() as engine:
             engine.refuse_all_but_select(query)
-            self._bind(engine, self.find(engine, as_of))
+            self.bind(engine, self.find(engine, as_of))
             try:
                 return engine.arrow(query)
             except ModelError as error:
@@ -79,7 +79,7 @@ class Warehouse:
         """Yields the result of one select in a form that can be printed: its columns, and their values batch by batch."""
         with self.opened() as engine:
             engine.refuse_all_but_select(query)
-            self._bind(engine, self.find(engine, as_of))
+            self.bind(engine, self.find(engine, as_of))
             try:
                 select, columns = engine.printable(query)
                 with engine.stream(select) as batches:
@@ -143,7 +143,7 @@ class Warehouse:
         """Returns what every table is, its version, its rows, and the models that made it."""
         with self.opened() as engine:
             snapshot = self.find(engine, as_of)
-            self._bind(engine, snapshot)
+            self.bind(engine, snapshot)
             there = {*snapshot.tables, *LOGS}
             return [self._info(engine, snapshot, table) for name, table in sorted(self.store.tables.items()) if name in there]
 
@@ -204,7 +204,8 @@ class Warehouse:
             self._reading.holds(found.snapshot)
         return found
 
-    def _bind(self, engine: Engine, snapshot: Snapshot) -> None:
+    def bind(self, engine: Engine, snapshot: Snapshot) -> None:
+        """Makes the tables those of a snapshot. Raises WarehouseError where one has not the rows that were published."""
         snapshots.verify_rows(self.store, engine, snapshot)
         for name, table in self.store.tables.items():
             there = name in LOGS or name in snapshot.tables  # a table may be younger than the snapshot

@@ -17,12 +17,14 @@ class Reading:
 
     def __init__(self, note: Path | None) -> None:
         self._note = note
+        self._snapshots: set[str] = set()
 
     def holds(self, snapshot: int) -> None:
-        """Says which snapshot is being read."""
+        """Says that a snapshot is being read, too."""
         if self._note is not None:
+            self._snapshots.add(str(snapshot))
             with suppress(OSError):
-                self._note.write_text(str(snapshot), encoding="ascii")
+                self._note.write_text(" ".join(sorted(self._snapshots)), encoding="ascii")
 
 
 @contextmanager
@@ -55,7 +57,7 @@ def held(root: Path) -> set[str]:
             lock.acquire()
         except Timeout:
             with suppress(FileNotFoundError):
-                found.add(note.read_text(encoding="ascii"))
+                found.update(note.read_text(encoding="ascii").split())
             continue
         note.unlink(missing_ok=True)
         lock.release()

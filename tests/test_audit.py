@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
@@ -12,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
-from pipeline.audit import audit, examples
+from pipeline.audit import audit, checks, examples
 from pipeline.receipts import SCHEMAS
 from tests.conftest import Silent, Workspace
 from tests.killing import review
@@ -33,6 +34,12 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def ready(published: Path, tmp_path: Path) -> Workspace:
     shutil.copytree(published, tmp_path, dirs_exist_ok=True)
     return Workspace(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def fixture_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The invariants have tests of their own; here one test runs them for real."""
+    monkeypatch.setattr(checks, "acceptance", SimpleNamespace(examine=lambda sql: []))
 
 
 def failed(workspace: Workspace, **changes: Any) -> dict[str, tuple[str, ...]]:
@@ -60,6 +67,12 @@ def test_a_sound_warehouse(ready: Workspace) -> None:
     assert "sound, 16/16" in (ready.settings.reports / "audit-full.md").read_text()
     (row,) = ready.rows("ops.audit_baselines")
     assert (row["passed"], row["p2_evidence_rows"], row["previous_sha256"]) == (True, 12, "0" * 64)
+
+
+def test_an_invariant_that_does_not_hold(ready: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    verdict = SimpleNamespace(number=9, name="one_score_per_record", passed=False)
+    monkeypatch.setattr(checks, "acceptance", SimpleNamespace(examine=lambda sql: [verdict]))
+    assert failed(ready) == {"acceptance": ("9 one_score_per_record does not hold",)}
 
 
 def test_a_swing_is_a_warning_and_no_failure(ready: Workspace) -> None:

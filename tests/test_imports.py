@@ -17,7 +17,7 @@ PAGE = Path(__file__).parent.parent / "docs/architecture.md"
 LAYERS = (
     ("__main__",),
     ("cli",),
-    ("health",),
+    ("health", "trace"),
     ("audit", "comparing"),
     ("acceptance",),
     ("restoring", "runner", "vacuuming", "reader"),
@@ -61,6 +61,7 @@ CLI_KNOWS = {
     "restoring",
     "runner",
     "settings",
+    "trace",
     "vacuuming",
     "version",
 }

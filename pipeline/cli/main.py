@@ -6,6 +6,7 @@ from pipeline.cli.models import lock
 from pipeline.cli.query import health, receipts, sql, tables
 from pipeline.cli.runs import RUN_COMMANDS
 from pipeline.cli.states import diff, history, restore, vacuum
+from pipeline.cli.tracing import trace
 from pipeline.cli.trust import acceptance, audit_full
 from pipeline.version import product_version
 
@@ -26,6 +27,7 @@ def main() -> None:
     distill run-all                       land, score, gate and export; a second run does only what is new
     distill sql "select * from scored.runs limit 5"
     distill tables                        what there is to query
+    distill trace ID                      where an exported row comes from
     distill health                        is everything fine, and what to do next
     distill restore --to last-good        put tables and files back as they were
 
@@ -33,5 +35,12 @@ def main() -> None:
     """
 
 
-for command in (*RUN_COMMANDS, sql, tables, receipts, health, acceptance, audit_full, history, diff, restore, vacuum, lock):
+COMMANDS = (
+    *RUN_COMMANDS,
+    *(sql, tables, receipts, trace),
+    *(health, acceptance, audit_full),
+    *(history, diff, restore, vacuum),
+    lock,
+)
+for command in COMMANDS:
     main.add_command(command)

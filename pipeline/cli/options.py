@@ -105,8 +105,12 @@ def as_of_option(function: Function) -> Function:
     )(function)
 
 
+def data_option(function: Function) -> Function:
+    return folder("data", "data/_kb", "Folder of the streams: <stream>.jsonl[.gz|.zst], or folders of such files.")(function)
+
+
 RUN_OPTIONS = (
-    folder("data", "data/_kb", "Folder of the streams: <stream>.jsonl[.gz|.zst], or folders of such files."),
+    data_option,
     folder("exports", "exports", "Folder that the corpora are written to."),
     click.option("--include-review", is_flag=True, help="Let records that wait for a human into the RAG corpus."),
     click.option("--include-partial", is_flag=True, help="Let partially accepted records into the SFT corpus."),

@@ -123,6 +123,12 @@ def _number_or_text(value: Any, column: PrintedColumn) -> Any:
     return value
 
 
+def one_line(text: str, width: int = 400) -> str:
+    """Returns a text on one line, without what a terminal would obey, cut where it is too long to be read."""
+    shown = _cell(text if len(text) <= width else f"{text[:width]}...")
+    return shown.replace("\t", "\\t").replace("\n", "\\n")
+
+
 def _cell(value: Any) -> str:
     if value is None:
         return ""
