@@ -122,7 +122,7 @@ class Warehouse:
         if empty:
             return {name: self.schema(name).empty_table() for name in names}
         with self.opened() as engine:
-            self._bind(engine, self.find(engine, None))
+            self.bind(engine, self.find(engine, None))
             return {name: engine.arrow(f"select * from {name}") for name in names}
 
     def schema(self, table: str) -> pa.Schema:
