@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from pipeline import landing, models, receipts, runner
+from pipeline import landing, models, receipts, runner, session
 from pipeline.acceptance import Verdict, facts, fixture, judge
 from pipeline.acceptance.bench import NOTES, Bench, Facts
 from pipeline.errors import InputError
@@ -140,7 +140,7 @@ def sees_news_where_there_are_none(broken: Broken) -> list[Verdict]:
 
 
 def looks_at_the_clock(broken: Broken) -> list[Verdict]:
-    broken.patch.setattr(runner, "Run", lambda **held: Run(**held | {"recorded_at": held["started_at"]}))
+    broken.patch.setattr(session, "Run", lambda **held: Run(**held | {"recorded_at": held["started_at"]}))
     return broken.run(facts.fresh)
 
 
