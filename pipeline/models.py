@@ -16,7 +16,7 @@ from pipeline.settings import builtin_sql
 
 DIALECT = "duckdb"
 LOCK_FILE = "versions.lock"
-_HEADER = re.compile(r"^-- (grain|version|stage|key|digest|bulk): (.*)$")
+_HEADER = re.compile(r"^-- (grain|version|stage|key|digest|bulk|proof): (.*)$")
 _NUMBERED = re.compile(r"^\d+_")
 
 

@@ -32,6 +32,7 @@ class Table:
     key:     columns that name a row
     digest:  columns that settle the content of a row; empty for all of them
     bulk:    long texts that the key is a hash of
+    proof:   SQL condition that ties columns outside the digest to it; empty where there are none
     columns: in order, with their meaning
     checks:  SQL conditions that Delta enforces on every row written
     """
@@ -42,6 +43,7 @@ class Table:
     key: tuple[str, ...]
     digest: tuple[str, ...]
     bulk: tuple[str, ...]
+    proof: str
     columns: tuple[Column, ...]
     checks: dict[str, str]
     schema: pa.Schema
@@ -73,6 +75,7 @@ def _table(name: str, text: str, schema: pa.Schema) -> Table:
         key=tuple(filter(None, head.get("key", "").split(", "))),
         digest=tuple(filter(None, head.get("digest", "").split(", "))),
         bulk=tuple(filter(None, head.get("bulk", "").split(", "))),
+        proof=head.get("proof", ""),
         columns=columns,
         checks={f"check_{number}": condition for number, condition in enumerate(conditions, 1)},
         schema=schema,
