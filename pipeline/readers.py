@@ -64,7 +64,7 @@ def _locked(root: Path) -> tuple[Path, BaseFileLock]:
 
 
 def held(root: Path) -> set[str]:
-    """Returns the snapshots that are being read now, and ANY where somebody did not say yet; the dead's notes are taken away."""
+    """Returns the snapshots that are being read now, and ANY where somebody did not say yet; dead notes are taken away."""
     found: set[str] = set()
     for path in (root / FOLDER).glob("*.lock"):
         note = path.with_suffix("")
