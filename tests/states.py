@@ -3,9 +3,11 @@
 import json
 import shutil
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from pipeline.reader import Warehouse
 from pipeline.restoring import Restored, restore
 from pipeline.settings import Gates
 from tests.conftest import Silent, Workspace
@@ -22,7 +24,7 @@ class State:
 
     run_id: str
     rows: dict[str, list[str]]
-    hashes: dict[str, str | None]
+    hashes: dict[str, str]
     files: dict[str, bytes]
 
     def same(self, other: "State") -> bool:
@@ -32,15 +34,22 @@ class State:
 
 def state_of(workspace: Workspace, as_of: str = "latest", *, landed: bool = True) -> State:
     """Returns what readers see. landed: with who landed lines; False to hold two warehouses against each other."""
-    warehouse = workspace.warehouse
-    ledger = {table.name: table.sha256 for table in warehouse.tables(as_of) if table.sha256 is not None}
-    rows = {}
-    for name in ledger:
-        found: list[dict[str, Any]] = warehouse.arrow(name, as_of=as_of).to_pylist()
-        rows[name] = sorted(_text(row, landed=landed) for row in found)
-    if not landed:
-        del ledger["raw.files"], rows["raw.files"]  # one row per load: how often was landed is no content
-    return State(warehouse.snapshot(as_of).run_id, rows, dict(ledger), published_files(workspace))
+    warehouse, rows = reader(workspace.settings.warehouse), {}
+    with warehouse.opened() as engine:
+        snapshot = warehouse.find(engine, as_of)
+        hashes = {name: held.sha256 for name, held in snapshot.tables.items() if not name.startswith("ops.")}
+        if not landed:
+            del hashes["raw.files"]  # one row per load: how often was landed is no content
+        for name in hashes:
+            engine.bind(name, warehouse.files(name, snapshot), warehouse.store.tables[name].schema)
+            rows[name] = sorted(_text(row, landed=landed) for row in engine.rows(f"select * from {name}"))
+    return State(snapshot.run_id, rows, hashes, published_files(workspace))
+
+
+@cache
+def reader(folder: Path) -> Warehouse:
+    """Returns a reader that has read the declarations below sql/ once."""
+    return Warehouse(folder)
 
 
 def _text(row: dict[str, Any], *, landed: bool) -> str:
@@ -106,6 +115,6 @@ def all_files(root: Path) -> dict[str, tuple[bytes, int]]:
 
 def new_files(workspace: Workspace, table: str, state: str, without: str) -> list[Path]:
     """Returns the Parquet files of a table that one state needs and another does not."""
-    warehouse = workspace.warehouse
+    warehouse = reader(workspace.settings.warehouse)
     needed, other = (set(warehouse.files(table, warehouse.snapshot(name))) for name in (state, without))
     return sorted(Path(name) for name in needed - other)
