@@ -4,14 +4,14 @@ import errno
 import hashlib
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from pathlib import Path
 
 import pyarrow as pa
 
 from pipeline.engine import quoted
 from pipeline.errors import DamageError
-from pipeline.exports import Export
+from pipeline.exports import EXPORTS, Export
 from pipeline.mending import Change
 from pipeline.run import Run
 from pipeline.snapshots import ExportFile
@@ -172,6 +172,13 @@ def put_in_place(exports: Path, files: Iterable[ExportFile], *, trusted: bool = 
             target.parent.mkdir(parents=True, exist_ok=True)
             source.replace(target)
     drop_drafts(exports)
+
+
+def drop_others(exports: Path, published: Container[str]) -> None:
+    """Removes the export files that a restored state, which is older than they are, did not have."""
+    for export in EXPORTS:
+        if export.file not in published:
+            (exports / export.file).unlink(missing_ok=True)
 
 
 def drop_drafts(exports: Path) -> None:

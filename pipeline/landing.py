@@ -116,8 +116,10 @@ def undo_torn_load(store: DeltaStore) -> None:
     expected = int(last.get("raw.lines", store.first_version("raw.lines")))
     if store.version("raw.lines") != expected:
         store.restore("raw.lines", expected)
+        # What was torn may have been a restore, or the undoing of one: that must not begin to count here.
+        restored = {RESTORED: str(last[RESTORED])} if RESTORED in last else {}
         nothing = store.tables["raw.files"].schema.empty_table()
-        store.append("raw.files", nothing, _ledger_metadata(store, str(last.get("run_id", ""))))
+        store.append("raw.files", nothing, _ledger_metadata(store, str(last.get("run_id", ""))) | restored)
 
 
 def restore(store: DeltaStore, lines: int, ledger: int, run_id: str, snapshot: int) -> None:

@@ -47,7 +47,7 @@ class Warehouse:
 
     def __init__(self, path: Path | str = "warehouse", *, sql: Path | str | None = None) -> None:
         self.path = Path(path)
-        self._reading: readers.Reading | None = None
+        self._readings: dict[int, readers.Reading] = {}
         folders = Settings(sql=Path(sql) if sql is not None else None).sql_folders()
         if not self.path.is_dir():
             raise WarehouseError(f"{self.path}: there is no warehouse here; `distill run-all` makes one")
@@ -196,12 +196,13 @@ class Warehouse:
 
     def find(self, engine: Engine, as_of: str | None) -> Snapshot:
         """Returns the published snapshot that a text names, by default the newest."""
+        reading = self._readings[id(engine)]
+        reading.looks()
         published = snapshots.read_all(self.store, engine)
         if not published:
             raise WarehouseError(f"{self.path}: nothing was published here yet; `distill run-all` does")
         found = snapshots.resolve(published, as_of or "latest")
-        if self._reading is not None:
-            self._reading.holds(found.snapshot)
+        reading.holds(found.snapshot)
         return found
 
     def bind(self, engine: Engine, snapshot: Snapshot) -> None:
@@ -227,10 +228,12 @@ class Warehouse:
     @contextmanager
     def opened(self) -> Iterator[Engine]:
         """Yields an engine; what the warehouse holds by now is looked up anew."""
-        self.store.forget()
-        with readers.reading(self.path) as self._reading, TemporaryDirectory(prefix="distill-") as spill:
+        with readers.reading(self.path) as reading, TemporaryDirectory(prefix="distill-") as spill:
+            self.store.forget()
             engine = Engine(self.library.functions.sql, spill=Path(spill))
+            self._readings[id(engine)] = reading
             try:
                 yield engine
             finally:
+                del self._readings[id(engine)]
                 engine.close()

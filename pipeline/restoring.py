@@ -78,6 +78,9 @@ def _steps(run: Run, target: Snapshot) -> tuple[Step, ...]:
         in_place = files.is_in_place(run.settings.exports, file, run.stamps)
         rows = before.files[path].rows if path in before.files else 0
         found.append(Step(path, rows, file.rows, None, not in_place))
+    for path, file in before.files.items():
+        if path not in target.files:
+            found.append(Step(path, file.rows, 0, None, (run.settings.exports / path).exists()))
     return tuple(found)
 
 

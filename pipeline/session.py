@@ -5,12 +5,12 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 
 from pipeline import catalog, files, landing, models, snapshots, tables
 from pipeline.engine import Engine
-from pipeline.errors import DistillError, InputError
+from pipeline.errors import DistillError, InputError, WarehouseError
 from pipeline.run import Reporter, Run
 from pipeline.settings import Settings
 from pipeline.snapshots import Snapshot
@@ -60,8 +60,11 @@ def recover(run: Run, *, trusting: bool = False) -> None:
 
     trusting: don't look whether the published tables are whole: who restores may do so because they are not
     """
-    landing.undo_torn_load(run.store)
-    landing.undo_unpublished_restore(run.store, run.before.snapshot if run.before is not None else 0)
+    # Who restores a damaged state can't go back to it, and need not: the restore says anew what every table holds.
+    tolerant: AbstractContextManager[bool | None] = suppress(WarehouseError) if trusting else nullcontext()
+    with tolerant:
+        landing.undo_torn_load(run.store)
+        landing.undo_unpublished_restore(run.store, run.before.snapshot if run.before is not None else 0)
     if run.before is not None and not trusting:
         snapshots.verify_rows(run.store, run.engine, run.before)
     for name in run.store.tables:
@@ -70,11 +73,18 @@ def recover(run: Run, *, trusting: bool = False) -> None:
         published = run.before.tables.get(name) if run.before is not None else None
         version = published.delta_version if published is not None else run.store.first_version(name)
         if run.store.version(name) != version:
-            run.store.restore(name, version)
+            with tolerant:
+                run.store.restore(name, version)
     if run.before is not None:
-        files.put_in_place(run.settings.exports, run.before.files.values())
+        _settle_files(run, run.before)
     else:
         files.drop_drafts(run.settings.exports)
+
+
+def _settle_files(run: Run, published: Snapshot) -> None:
+    files.put_in_place(run.settings.exports, published.files.values())
+    if published.kind == "restore":
+        files.drop_others(run.settings.exports, published.files)
 
 
 def publish(run: Run, snapshot: Snapshot) -> tuple[str, ...]:
@@ -83,6 +93,8 @@ def publish(run: Run, snapshot: Snapshot) -> tuple[str, ...]:
     catalog.make_place(run.store)
     snapshots.publish(run.store, snapshot)
     files.put_in_place(run.settings.exports, run.files.values(), trusted=True)
+    if snapshot.kind == "restore":
+        files.drop_others(run.settings.exports, run.files)
     for file in run.files.values():
         run.stamps.remember_own(file.path, run.settings.exports / file.path, file.sha256)
     run.stamps.write()

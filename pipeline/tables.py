@@ -33,7 +33,7 @@ class Table:
     key:     columns that name a row
     digest:  columns that settle the content of a row; empty for all of them
     bulk:    long texts that the key is a hash of
-    proof:   SQL condition of a row whose texts are those that its recorded hashes were made from; empty where it has none
+    proof:   SQL condition that ties columns outside the digest to it; empty where there are none
     columns: in order, with their meaning
     checks:  SQL conditions that Delta enforces on every row written
     """

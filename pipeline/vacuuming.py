@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -42,19 +43,32 @@ def vacuum(settings: Settings, keep_runs: int, keep_days: float, reporter: Repor
         alive = [snapshot for snapshot in snapshots.read_all(run.store, run.engine) if not snapshot.vacuumed]
         kept = _kept(run, alive, keep_runs, keep_days)
         dropped = tuple(snapshot for snapshot in alive if snapshot not in kept)
-        found = {
-            name: run.store.unneeded(name, _versions(run, name, kept))
-            for name in run.store.tables
-            if not name.startswith("ops.")
-        }
-        paths = [path for held in found.values() for path in held]
+        paths = _unneeded(run, kept)
         size = sum(path.stat().st_size for path in paths if path.exists())
         result = Vacuumed(tuple(kept), dropped, len(paths), size, dry_run)
         if not dry_run and (paths or dropped):
             _write(run, result)
-            for path in paths:
+            for path in _not_read(run, kept, dropped, paths):
                 path.unlink(missing_ok=True)
         return result
+
+
+def _unneeded(run: Run, kept: Iterable[Snapshot]) -> list[Path]:
+    tables = [name for name in run.store.tables if not name.startswith("ops.")]
+    return [path for name in tables for path in run.store.unneeded(name, _versions(run, name, kept))]
+
+
+def _not_read(run: Run, kept: Iterable[Snapshot], dropped: Iterable[Snapshot], paths: list[Path]) -> list[Path]:
+    """Returns those of some files that nobody reads who came just before the record; the next vacuum takes the others.
+
+    Whoever comes after the record is told that the state is gone.
+    """
+    read = _read_now(run)
+    late = [snapshot for snapshot in dropped if str(snapshot.snapshot) in read]
+    if not late:
+        return paths
+    unneeded = set(_unneeded(run, [*kept, *late]))
+    return [path for path in paths if path in unneeded]
 
 
 def _kept(run: Run, alive: list[Snapshot], keep_runs: int, keep_days: float) -> list[Snapshot]:

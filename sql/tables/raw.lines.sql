@@ -1,8 +1,8 @@
 -- Every physical line of every stream, as it was written. Never edited, never lost.
 -- grain: one row per non-blank line and generation of a file
 -- key: source_file, line_offset, generation
+-- digest: source, source_file, line_offset, generation, status, detail, meaning, line_sha256, sig_hash
 -- proof: line_sha256 = sha256(coalesce(encode(line), line_bytes))
--- digest: source, source_file, line_offset, generation, status, line_sha256
 
 create table raw.lines (
     source varchar not null, -- the stream: the first part of the path below the data directory

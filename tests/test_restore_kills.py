@@ -1,0 +1,169 @@
+"""kill -9 anywhere in a restore: what was published stays, or the restore counts as a whole, and no line is lost or doubled."""
+
+import shutil
+import signal
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from pipeline import reader, tables
+from tests.conftest import Workspace
+from tests.forked import Distill, Done, Stop, borrowed, each, passed, run_in
+from tests.killing import contents, first_rows, more_rows, published_files, review, run
+
+RESTORE = ("restore", "--to", "1 run ago")
+
+
+@pytest.fixture(autouse=True)
+def declarations_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "load_tables", cache(tables.load))
+
+
+@dataclass(frozen=True)
+class What:
+    """What readers see: tables and files."""
+
+    tables: dict[str, str] | None
+    files: dict[str, bytes]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Two published runs and a line that is not landed yet; `newest` is published, `oldest` is restored, `all` is everything."""
+
+    root: Path
+    run_id: str
+    oldest: What
+    newest: What
+    all: What
+    steps: list[str]
+
+    def copy(self, root: Path) -> Workspace:
+        shutil.copytree(self.root, root)
+        return Workspace(root)
+
+    def first(self, text: str) -> int:
+        return next(number for number, step in enumerate(self.steps, 1) if text in step)
+
+    def restore(self, distill: Distill, workspace: Workspace, stop: Stop | None = None) -> Done:
+        return run_in(distill, workspace, "restore", "--to", self.run_id, stop=stop)
+
+
+def what(workspace: Workspace) -> What:
+    return What(contents(workspace), published_files(workspace))
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
+    root = tmp_path_factory.mktemp("scene")
+    workspace = Workspace(root / "before")
+    with borrowed() as distill:
+        workspace.write("scrum_reviews.jsonl", first_rows())
+        passed(run(distill, workspace))
+        oldest, run_id = what(workspace), workspace.warehouse.snapshot().run_id
+        workspace.write("scrum_reviews.jsonl", more_rows())
+        passed(run(distill, workspace))
+        newest = what(workspace)
+        workspace.write("scrum_reviews.jsonl", [review(40)])
+        shutil.copytree(workspace.root, root / "all")
+        passed(run(distill, Workspace(root / "all")))
+        shutil.copytree(workspace.root, root / "restored")
+        restored = Workspace(root / "restored")
+        steps = passed(run_in(distill, restored, *RESTORE, stop=Stop(do="watch", number=0))).steps
+    assert what(restored) == oldest != newest
+    return Scene(
+        workspace.root, run_id, oldest, newest, what(Workspace(root / "all")), [s for s in steps if not s.startswith("tree ")]
+    )
+
+
+def killed(done: Done) -> None:
+    assert done.code == -signal.SIGKILL, done.text
+
+
+def holds(scene: Scene, workspace: Workspace, *, restored: bool) -> None:
+    """Readers see one state, whole; a file is of that or, until the next command, of the one before."""
+    now = what(workspace)
+    assert now.tables == (scene.oldest if restored else scene.newest).tables
+    for name, content in now.files.items():
+        assert content in ((scene.oldest.files[name],) if restored and not workspace_drafts(workspace, name) else ()) + (
+            scene.newest.files[name],
+        ), name
+
+
+def workspace_drafts(workspace: Workspace, name: str) -> bool:
+    return (workspace.settings.exports / ".drafts" / name).exists()
+
+
+def recovers(scene: Scene, distill: Distill, workspace: Workspace, way: str) -> None:
+    """By a run, or by the same restore and then a run: all lines are there once."""
+    if way == "restore":
+        passed(scene.restore(distill, workspace))
+        assert what(workspace) == scene.oldest
+    passed(run(distill, workspace))
+    assert what(workspace) == scene.all
+    assert not (workspace.settings.exports / ".drafts").exists()
+
+
+def test_killed_before_every_step(tmp_path: Path, scene: Scene) -> None:
+    publishing = scene.first("/ops/snapshots/")
+
+    def work(distill: Distill, stop: Stop) -> None:
+        workspace = scene.copy(tmp_path / f"{stop.number}{stop.after}")
+        killed(scene.restore(distill, workspace, stop))
+        holds(scene, workspace, restored=stop.number > publishing)
+        recovers(scene, distill, workspace, "restore" if stop.number % 2 else "run")
+
+    ends = (scene.first("probe"), scene.first("/raw/lines/"), len(scene.steps))
+    each(work, [*map(Stop, range(3, len(scene.steps) + 1, 1)), *(Stop(number, after=True) for number in ends)])
+
+
+def test_killed_again_while_it_recovers(tmp_path: Path, scene: Scene) -> None:
+    """A restore, or a run, that takes back what a killed restore did, is killed after each of its first steps."""
+    ledger, lines, publishing = (scene.first(text) for text in ("/raw/files/", "/raw/lines/", "/ops/snapshots/"))
+    first = Stop(publishing)
+    cases = [(first, Stop(n, after=True), way) for n in (1, 2, 3, 6) for way in ("run", "restore")]
+    cases += [(Stop(lines, after=True), Stop(1, after=True), "run"), (Stop(ledger, after=True), Stop(1, after=True), "run")]
+
+    def work(distill: Distill, case: tuple[Stop, Stop, str]) -> None:
+        one, two, way = case
+        workspace = scene.copy(tmp_path / f"{one.number} {two.number} {way}")
+        killed(scene.restore(distill, workspace, one))
+        again = run(distill, workspace, two) if way == "run" else scene.restore(distill, workspace, two)
+        killed(again)
+        assert what(workspace) == scene.newest, again.steps
+        shutil.rmtree(workspace.data)  # what was landed is not read again from here
+        shutil.copytree(scene.root / "data", workspace.data)
+        recovers(scene, distill, workspace, way)
+
+    each(work, cases)
+
+
+def test_killed_again_and_the_files_are_gone(tmp_path: Path, scene: Scene) -> None:
+    """A restore that never was published takes no line away, also where no file is left to read it from again."""
+
+    def work(distill: Distill, number: int) -> None:
+        workspace = scene.copy(tmp_path / str(number))
+        killed(scene.restore(distill, workspace, Stop(text="/ops/snapshots/")))
+        killed(run(distill, workspace, Stop(number, after=True)))
+        (workspace.data / "scrum_reviews.jsonl").unlink()
+        passed(run(distill, workspace))
+        assert what(workspace) == scene.newest
+
+    each(work, range(1, 4))
+
+
+def test_killed_while_it_leaves_a_damaged_state(tmp_path: Path, scene: Scene) -> None:
+    """The state before can't be gone back to, as a file of it is lost: the next restore comes through all the same."""
+
+    def work(distill: Distill, case: tuple[str, str]) -> None:
+        table, text = case
+        workspace = scene.copy(tmp_path / "-".join(case).replace("/", "."))
+        folder = workspace.settings.warehouse / table.replace(".", "/")
+        max(folder.glob("*.parquet"), key=lambda path: path.stat().st_mtime_ns).unlink()
+        killed(scene.restore(distill, workspace, Stop(text=text)))
+        recovers(scene, distill, workspace, "restore")
+
+    places = ("/exports/rag/", "/raw/files/", "probe", "/ops/snapshots/")
+    each(work, [(table, text) for table in ("evidence.records", "raw.lines") for text in places])
