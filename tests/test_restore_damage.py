@@ -1,4 +1,4 @@
-"""Restore from and to damaged states: a whole one is reached, a damaged one is refused by the file's name, and nothing moves."""
+"""Restore from and to damaged states: a whole one is reached, a damaged one is refused by file name, and nothing moves."""
 
 from collections.abc import Callable
 from pathlib import Path

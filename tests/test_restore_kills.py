@@ -31,7 +31,7 @@ class What:
 
 @dataclass(frozen=True)
 class Scene:
-    """Two published runs and a line that is not landed yet; `newest` is published, `oldest` is restored, `all` is everything."""
+    """Two published runs and a line not landed yet; `newest` is published, `oldest` is restored, `all` is everything."""
 
     root: Path
     run_id: str
