@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from pipeline import files, landing, session, snapshots
-from pipeline.errors import UsageError, WarehouseError
-from pipeline.exports import EXPORTS
+from pipeline.errors import DamageError, UsageError, WarehouseError
+from pipeline.exports import EXPORTS, Export
 from pipeline.run import Reporter, Run
 from pipeline.settings import Settings
 from pipeline.snapshots import Content, Snapshot
@@ -90,7 +90,7 @@ def _restore(run: Run, target: Snapshot, digests: dict[str, dict[str, str]]) -> 
     for export in EXPORTS:
         if export.file in target.files:
             run.reporter.stage(export.file)
-            files.draft_again(run, export, target.tables[export.table].delta_version, target.files[export.file])
+            _draft(run, export, target, digests)
     for name in run.store.tables:
         if not name.startswith(("ops.", "raw.")):
             run.store.restore(name, _version(run, target, name), {"run_id": run.run_id, "restores": target.run_id})
@@ -108,6 +108,17 @@ def _restore(run: Run, target: Snapshot, digests: dict[str, dict[str, str]]) -> 
         )
     contents.pop(snapshots.SNAPSHOTS)
     return contents
+
+
+def _draft(run: Run, export: Export, target: Snapshot, digests: dict[str, dict[str, str]]) -> None:
+    held = target.tables[export.table]
+    try:
+        files.draft_again(run, export, held.delta_version, target.files[export.file])
+    except DamageError:
+        # Most likely one of the table's files was changed: say which.
+        table, known = run.store.tables[export.table], digests.get(export.table, {})
+        snapshots.verify_content(run.store, run.engine, table, held.delta_version, held, known)
+        raise
 
 
 def _version(run: Run, target: Snapshot, table: str) -> int:
