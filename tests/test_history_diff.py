@@ -57,7 +57,7 @@ def holds(workspace: Workspace, states: list[str], pairs: list[tuple[int, int]])
 
 
 def test_every_table_between_states(history: History) -> None:
-    total = holds(Workspace(history.root), [state.run_id for state in history.states], [(1, 2), (4, 1), (3, 3)])
+    total = holds(Workspace(history.root), [state.run_id for state in history.states], [(1, 2), (4, 1)])
     assert min(total[kind] for kind in ("added", "removed", "changed")) > 10
 
 
@@ -65,8 +65,8 @@ def test_random_edits(tmp_path: Path) -> None:
     """A stream that is rewritten again and again: rows come, go, move and change, nested columns too."""
     rng, workspace, states = random.Random(11), Workspace(tmp_path), []
     rows = [review(f"t{n % 6}", rng.choice(("accept", "reject", "")), f"n {n}", n) for n in range(30)]
-    for _ in range(3):
-        for _ in range(10):
+    for _ in range(2):
+        for _ in range(12):
             change, place = rng.choice(("drop", "edit", "swap", "add")), rng.randrange(len(rows))
             if change == "drop":
                 rows.pop(place)
@@ -83,7 +83,7 @@ def test_random_edits(tmp_path: Path) -> None:
         workspace.write(STREAM, rows)
         workspace.passed(accept_rewrite=True)
         states.append(workspace.warehouse.snapshot().run_id)
-    total = holds(workspace, states, [(0, 1), (2, 0)])
+    total = holds(workspace, states, [(0, 1), (1, 0)])
     assert total["changed"] > 10
 
 
