@@ -191,7 +191,17 @@ class Engine:
 
 
 # What DuckDB says, under several classes of error, of a Parquet file that is not whole.
-_DAMAGE = ("magic bytes", "TType", "TProtocolException", "Parquet", "parquet", "ZSTD", "decompress", "Failed to commit")
+_DAMAGE = (
+    "magic bytes",
+    "TType",
+    "TProtocolException",
+    "Parquet",
+    "parquet",
+    "ZSTD",
+    "decompress",
+    "Out of buffer",
+    "Failed to commit",
+)
 
 
 @contextmanager
@@ -203,9 +213,9 @@ def _explained(sql: str) -> Iterator[None]:
     except duckdb.IOException as error:
         raise WarehouseError(f"a file of the warehouse can't be read or written: {error}") from error
     except duckdb.Error as error:
-        if not isinstance(error, duckdb.BinderException | duckdb.ParserException | duckdb.CatalogException) and any(
-            sign in str(error) for sign in _DAMAGE
-        ):
+        # Decoders of Parquet raise the bare class; a mistake in SQL never does.
+        refused = isinstance(error, duckdb.BinderException | duckdb.ParserException | duckdb.CatalogException)
+        if type(error) is duckdb.Error or (not refused and any(sign in str(error) for sign in _DAMAGE)):
             raise DamageError(f"is damaged or can't be written: {error}") from error
         raise ModelError(f"DuckDB refused the SQL: {error}\n{sql[:2000]}") from error
 

@@ -198,6 +198,7 @@ class Warehouse:
         """Returns the published snapshot that a text names, by default the newest."""
         reading = self._readings[id(engine)]
         reading.looks()
+        self.store.forget()  # a vacuum since the last look may have taken the state
         published = snapshots.read_all(self.store, engine)
         if not published:
             raise WarehouseError(f"{self.path}: nothing was published here yet; `distill run-all` does")

@@ -85,12 +85,8 @@ def _steps(run: Run, target: Snapshot) -> tuple[Step, ...]:
 
 
 def _restore(run: Run, target: Snapshot, digests: dict[str, dict[str, str]]) -> dict[str, Content]:
-    """Drafts the files, restores the tables, and reads all of it again; returns what the tables hold now."""
+    """Restores the tables, reads all of them again, and drafts the files from them; returns what the tables hold now."""
     assert run.before is not None
-    for export in EXPORTS:
-        if export.file in target.files:
-            run.reporter.stage(export.file)
-            files.draft_again(run, export, target.tables[export.table].delta_version, target.files[export.file])
     for name in run.store.tables:
         if not name.startswith(("ops.", "raw.")):
             run.store.restore(name, _version(run, target, name), {"run_id": run.run_id, "restores": target.run_id})
@@ -106,6 +102,10 @@ def _restore(run: Run, target: Snapshot, digests: dict[str, dict[str, str]]) -> 
         contents[name] = snapshots.verify_content(
             run.store, run.engine, table, run.store.version(name), expected, digests.get(name, {})
         )
+    for export in EXPORTS:
+        if export.file in target.files:
+            run.reporter.stage(export.file)
+            files.draft_again(run, export, target.tables[export.table].delta_version, target.files[export.file])
     contents.pop(snapshots.SNAPSHOTS)
     return contents
 

@@ -159,7 +159,10 @@ class DeltaStore:
         return self._moved(table)
 
     def unneeded(self, table: str, versions: Sequence[int]) -> list[Path]:
-        """Returns the Parquet files in a table's folder that none of these versions reads."""
+        """Returns the Parquet files in a table's folder that none of these versions reads.
+
+        Delta also lists files that its log says were removed, and that are long gone.
+        """
         with _explained(table):
             names = DeltaTable(str(self.path(table))).vacuum(
                 retention_hours=0, dry_run=True, enforce_retention_duration=False, full=True, keep_versions=list(versions)
@@ -167,7 +170,7 @@ class DeltaStore:
         needed = {Path(file) for version in versions for file in self.read(table, version).files}
         found = {self.path(table) / unquote(name) for name in names}
         return sorted(
-            path for path in found if path not in needed and path.suffix == ".parquet" and "_delta_log" not in path.parts
+            path for path in found - needed if path.suffix == ".parquet" and "_delta_log" not in path.parts and path.is_file()
         )
 
     def said(self, table: str, version: int) -> dict[str, str]:

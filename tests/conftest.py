@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,6 +16,9 @@ from pipeline.reader import Warehouse
 from pipeline.receipts import Receipt
 from pipeline.runner import Outcome, run_stages
 from pipeline.settings import Gates, Settings
+
+if TYPE_CHECKING:
+    from tests.states import History
 
 RECORDED_AT = datetime(2026, 5, 1, tzinfo=UTC)
 
@@ -135,3 +138,11 @@ def workspace(tmp_path: Path) -> Workspace:
 def second(tmp_path: Path) -> Workspace:
     """Another warehouse, for what must come out the same twice."""
     return Workspace(tmp_path / "second")
+
+
+@pytest.fixture(scope="session")
+def history(tmp_path_factory: pytest.TempPathFactory) -> "History":
+    """A warehouse with five published states, which tests copy before they change it."""
+    from tests.states import make_history
+
+    return make_history(tmp_path_factory.mktemp("history"))

@@ -18,12 +18,7 @@ from pipeline.warehouse import DeltaStore, locked
 from tests.conftest import Workspace, statuses
 from tests.forked import JOBS, Stop, borrowed, passed, refused, run_in
 from tests.rows import review
-from tests.states import STREAM, History, all_files, last_settings, make_history, put_back, reader, rows_of, state_of
-
-
-@pytest.fixture(scope="module")
-def history(tmp_path_factory: pytest.TempPathFactory) -> History:
-    return make_history(tmp_path_factory.mktemp("history"))
+from tests.states import STREAM, History, all_files, last_settings, put_back, reader, rows_of, state_of
 
 
 @pytest.fixture
