@@ -115,13 +115,13 @@ def read_all(store: DeltaStore, engine: Engine) -> list[Snapshot]:
     known: dict[str, bool | None] = {}
     whole = []
     for snapshot in found:
-        # A state that was put back is as good as it was found to be.
-        known[snapshot.run_id] = audits.get(snapshot.snapshot, known.get(snapshot.made_by))
+        # A state that was put back is as good as it was found to be last.
+        known[snapshot.made_by] = audits.get(snapshot.snapshot, known.get(snapshot.made_by))
         whole.append(
             replace(
                 snapshot,
                 vacuumed=gone(snapshot.snapshot),
-                audit_passed=known[snapshot.run_id],
+                audit_passed=known[snapshot.made_by],
                 releases=releases.get(snapshot.snapshot, ()),
             )
         )

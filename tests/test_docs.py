@@ -29,6 +29,7 @@ ROOT = Path(__file__).parent.parent
 RECORD = bool(os.environ.get("DISTILL_RECORD"))
 PAGES = sorted([*ROOT.glob("*.md"), ROOT / "sql/README.md", *ROOT.glob("docs/**/*.md")])
 GUIDE = ROOT / "docs/analyst-guide.md"
+EXECUTED = ("README.md", "docs/tutorial.md", "docs/operator-handoff.md", "docs/recovery-runbook.md")
 HELD_BACK = {"audits.jsonl": 25, "scrum_reviews.jsonl": 25}
 
 # What differs from run to run: run ids, times, hashes, durations, and the white space around them.
@@ -103,7 +104,7 @@ def typed(command: str) -> str:
     return "\n".join(line.rstrip() for line in output.rstrip().splitlines())
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md"])
+@pytest.mark.parametrize("page", EXECUTED)
 @pytest.mark.usefixtures("clone")
 def test_commands_print_what_the_page_shows(page: str) -> None:
     shown = [steps(block) for block in blocks(ROOT / page, "console")]
