@@ -269,3 +269,20 @@ def test_a_reader_that_goes_away(prepared: Workspace) -> None:
             process.stdout.close()
             told = process.stderr.read().decode()
         assert "Traceback" not in told and "Exception ignored" not in told, told
+
+
+@pytest.mark.parametrize(
+    "command", [("run-all",), ("tables",), ("sql", "select * from range(200000)", "--format", "csv")], ids=" ".join
+)
+def test_a_reader_that_has_seen_enough_stops_nothing(prepared: Workspace, tmp_path: Path, command: tuple[str, ...]) -> None:
+    """`distill run-all | head -1` publishes what it made, and no command blames a gate for it."""
+    shutil.copytree(prepared.root, tmp_path, dirs_exist_ok=True)
+    workspace = Workspace(tmp_path)
+    workspace.write("scrum_reviews.jsonl", [review(n) for n in range(100, 110)])
+    before = workspace.warehouse.snapshot().snapshot
+    arguments = [sys.executable, "-m", "pipeline", *command]
+    with subprocess.Popen(arguments, env=workspace.environment(), cwd=tmp_path, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.wait() == 0
+    assert workspace.warehouse.snapshot().snapshot == before + (command == ("run-all",))

@@ -1,6 +1,5 @@
 """Options that several commands share, each with its environment variable."""
 
-import os
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -9,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from pipeline.cli.console import silence
 from pipeline.errors import DistillError
 from pipeline.settings import Gates, Settings
 
@@ -27,7 +27,7 @@ class Command(click.Command):
             sys.exit(error.exit_code)
         except BrokenPipeError:
             # Whoever read the output, such as `head`, has seen enough.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            silence(sys.stdout.fileno())
             sys.exit(0)
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""

@@ -14,10 +14,10 @@ import orjson
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.cli.console import SteadyConsole
 from pipeline.errors import UsageError
 from pipeline.reader import PrintedColumn
 
@@ -28,7 +28,7 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Prints rows as a table; beyond a terminal it is as wide as it needs to be."""
-    console = Console(highlight=False)
+    console = SteadyConsole(highlight=False)
     if not console.is_terminal:
         console.width = 1_000_000
     table = Table(box=None, pad_edge=False, header_style="bold", show_header=any(columns))

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
+from pipeline.cli.console import SteadyConsole
 from pipeline.receipts import Receipt, milliseconds
 from pipeline.settings import Settings
 
@@ -31,8 +31,8 @@ class Terminal:
     """Reports the stages of a run as they end."""
 
     def __init__(self, quiet: bool) -> None:
-        self.out = Console(highlight=False, soft_wrap=True, quiet=quiet)
-        self.err = Console(stderr=True, highlight=False, soft_wrap=True)
+        self.out = SteadyConsole(highlight=False, soft_wrap=True, quiet=quiet)
+        self.err = SteadyConsole(stderr=True, highlight=False, soft_wrap=True)
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
