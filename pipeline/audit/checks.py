@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline import acceptance, evidence, files, scoring, snapshots
+from pipeline import acceptance, evidence, exports, files, scoring, snapshots
 from pipeline.audit import baseline, examples
 from pipeline.exports import EXPORTS, Export
 from pipeline.lines import read_line
@@ -117,6 +117,7 @@ def reread(export: Export) -> Callable[[Context], list[str]]:
 
     def check(context: Context) -> list[str]:
         context.run.bind_now("evidence.records", "scored.runs", export.table, "exports.texts")
+        exports.find_conflicts(context.run)
         files.bind_published(context.run, export)
         return _violations(context, f"export-{export.name}", f"{export.name}_file_is_gated", f"{export.name}_texts_fit_id")
 
