@@ -71,7 +71,7 @@ def _causes(run: Run, receipts: list[Receipt], stages: dict[str, StageState]) ->
 
 
 def _behind(stage: str) -> tuple[str, ...]:
-    return {"collect": (), "score": ("collect",)}.get(stage, ("collect", "score"))
+    return {"collect": (), "score": ("collect",), "index": ("collect", "score", "export-rag")}.get(stage, ("collect", "score"))
 
 
 def _violations(run: Run, stages: dict[str, StageState]) -> list[str]:
@@ -89,7 +89,8 @@ def _tables(run: Run, receipts: list[Receipt], causes: dict[str, Cause]) -> list
     made_by: dict[str, list[str]] = {"raw.lines": ["collect"]}
     for receipt in receipts:
         for output in receipt.outputs:
-            made_by.setdefault(output["name"], []).append(receipt.stage)
+            if output["name"] in run.store.tables:
+                made_by.setdefault(output["name"], []).append(receipt.stage)
     rows = []
     for table, makers in sorted(made_by.items()):
         before = run.before.tables.get(table) if run.before is not None else None

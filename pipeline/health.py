@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pipeline import search
 from pipeline.reader import Warehouse
 from pipeline.snapshots import Snapshot
 
@@ -34,6 +35,9 @@ def examine(path: Path) -> Health:
     found = Health(_facts(newest, good))
     for receipt in warehouse.receipts(newest.made_by):
         found.attention += [f"{receipt['stage']}: {text}" for text in receipt["validation"]["warnings"]]
+    if (trouble := search.trouble(warehouse, newest)) is not None:
+        found.attention.append(trouble)
+        found.next_step = "distill index"
     _look_at_audits(found, published, good)
     last = warehouse.last_run()
     if last is not None and not last["overall_passed"]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from pipeline import files, landing, session, snapshots
+from pipeline import files, indexing, landing, session, snapshots
 from pipeline.errors import UsageError, WarehouseError
 from pipeline.exports import EXPORTS
 from pipeline.run import Reporter, Run
@@ -106,6 +106,8 @@ def _restore(run: Run, target: Snapshot, digests: dict[str, dict[str, str]]) -> 
         if export.file in target.files:
             run.reporter.stage(export.file)
             files.draft_again(run, export, target.tables[export.table].delta_version, target.files[export.file])
+    run.reporter.stage(indexing.NAME)
+    indexing.bring_back(run, target)
     contents.pop(snapshots.SNAPSHOTS)
     return contents
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline import drift, receipts, snapshots
+from pipeline import drift, indexing, receipts, snapshots
 from pipeline.errors import DistillError, GateError, ModelError
 from pipeline.receipts import Receipt, iso
 from pipeline.report import summary_page
@@ -136,6 +136,8 @@ def _check(run: Run, stage: Stage) -> None:
 
 
 def _table(run: Run, name: str) -> dict[str, Any]:
+    if name == indexing.NAME:
+        return indexing.output(run)
     table, _, part = name.partition("/")
     content = run.content(table) if not part else run.part(table, part)
     return {"name": table, "delta_version": content.delta_version, "rows": content.rows, "sha256": content.sha256}

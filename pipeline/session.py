@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 
-from pipeline import catalog, files, landing, models, snapshots, tables
+from pipeline import catalog, files, indexing, landing, models, shelf, snapshots, tables
 from pipeline.engine import Engine
 from pipeline.errors import DistillError, InputError, WarehouseError
 from pipeline.run import Reporter, Run
@@ -60,6 +60,7 @@ def recover(run: Run, *, trusting: bool = False) -> None:
 
     trusting: don't look whether the published tables are whole: who restores may do so because they are not
     """
+    shelf.drop_drafts(run.store.root)
     # Who restores a damaged state can't go back to it, and need not: the restore says anew what every table holds.
     tolerant: AbstractContextManager[bool | None] = suppress(WarehouseError) if trusting else nullcontext()
     with tolerant:
@@ -91,6 +92,8 @@ def publish(run: Run, snapshot: Snapshot) -> tuple[str, ...]:
     """Makes a snapshot what readers see, and moves its files into place; returns what went wrong after it counted."""
     files.make_places(run.settings.exports, run.files.values())
     catalog.make_place(run.store)
+    # Before it counts: a name says what an index holds, so one that no snapshot names is in nobody's way.
+    indexing.put_in_place(run, snapshot)
     snapshots.publish(run.store, snapshot)
     files.put_in_place(run.settings.exports, run.files.values(), trusted=True)
     if snapshot.kind == "restore":

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pipeline import counts, evidence, exports, files, landing, scoring
+from pipeline import counts, evidence, exports, files, fulltext, indexing, landing, scoring
 from pipeline.compile import Compiled
 from pipeline.exports import EXPORTS, Export
 from pipeline.receipts import Receipt
@@ -107,7 +107,19 @@ SCORE = Stage(
 )
 EXPORT_STAGES = tuple(_export(export) for export in EXPORTS)
 
-STAGES = (COLLECT, SCORE, *EXPORT_STAGES)
+INDEX = Stage(
+    "index",
+    needs=("export-rag",),
+    inputs=(indexing.SOURCE,),
+    outputs=(indexing.NAME,),
+    prepare=lambda run, receipt: {"format": fulltext.FORMAT},
+    models=lambda run: {},
+    build=lambda run, models, _: indexing.build(run),
+    count=lambda run, models: indexing.count(run),
+    intact=indexing.intact,
+)
+
+STAGES = (COLLECT, SCORE, *EXPORT_STAGES, INDEX)
 
 # Commands that do less than the whole: which form of which stage they run.
 LAND = replace(COLLECT, outputs=("raw.lines",), count=lambda run, models: counts.landed(run), settles=False)
@@ -119,4 +131,5 @@ COMMANDS: dict[str, tuple[Stage, ...]] = {
     "score": (SCORE,),
     **{stage.name: (stage,) for stage in EXPORT_STAGES},
     "export-all": EXPORT_STAGES,
+    INDEX.name: (INDEX,),
 }

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline import readers, session, snapshots
+from pipeline import indexing, readers, session, shelf, snapshots
 from pipeline.errors import LockedError, WarehouseError
 from pipeline.run import Reporter, Run
 from pipeline.settings import Settings
@@ -44,18 +44,21 @@ def vacuum(settings: Settings, keep_runs: int, keep_days: float, reporter: Repor
         kept = _kept(run, alive, keep_runs, keep_days)
         dropped = tuple(snapshot for snapshot in alive if snapshot not in kept)
         paths = _unneeded(run, kept)
-        size = sum(path.stat().st_size for path in paths if path.exists())
+        size = shelf.freed(paths)
         result = Vacuumed(tuple(kept), dropped, len(paths), size, dry_run)
         if not dry_run and (paths or dropped):
             _write(run, result)
             for path in _not_read(run, kept, dropped, paths):
                 path.unlink(missing_ok=True)
+            shelf.drop_empty(run.store.root)
         return result
 
 
 def _unneeded(run: Run, kept: Iterable[Snapshot]) -> list[Path]:
     tables = [name for name in run.store.tables if not name.startswith("ops.")]
-    return [path for name in tables for path in run.store.unneeded(name, _versions(run, name, kept))]
+    found = [path for name in tables for path in run.store.unneeded(name, _versions(run, name, kept))]
+    named = {name for snapshot in kept if (name := indexing.name_in(snapshot)) is not None}
+    return found + shelf.unneeded(run.store.root, named)
 
 
 def _not_read(run: Run, kept: Iterable[Snapshot], dropped: Iterable[Snapshot], paths: list[Path]) -> list[Path]:

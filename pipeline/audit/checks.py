@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline import acceptance, evidence, exports, files, scoring, snapshots
+from pipeline import acceptance, evidence, exports, files, indexing, scoring, snapshots
 from pipeline.audit import baseline, examples
 from pipeline.exports import EXPORTS, Export
 from pipeline.lines import read_line
@@ -125,7 +125,9 @@ def reread(export: Export) -> Callable[[Context], list[str]]:
 
 
 def files_equal_tables(context: Context) -> list[str]:
-    """Every file has the bytes that were published, and its lines are the rows of its table; every table its content."""
+    """Every file has the bytes that were published, and its lines are the rows of its table; every table its content;
+    the index the ids of its table.
+    """
     run, found = context.run, []
     for export in EXPORTS:
         file = context.snapshot.files[export.file]
@@ -140,7 +142,7 @@ def files_equal_tables(context: Context) -> list[str]:
         if not name.startswith("ops."):
             table = run.store.tables[name]
             snapshots.verify_content(run.store, run.engine, table, content.delta_version, content, digests.get(name, {}))
-    return found
+    return found + indexing.flaws(run, context.snapshot)
 
 
 def receipts_complete(context: Context) -> list[str]:

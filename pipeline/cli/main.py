@@ -5,6 +5,7 @@ import click
 from pipeline.cli.models import lock
 from pipeline.cli.query import health, receipts, sql, tables
 from pipeline.cli.runs import RUN_COMMANDS
+from pipeline.cli.searching import search
 from pipeline.cli.states import diff, history, restore, vacuum
 from pipeline.cli.tracing import trace
 from pipeline.cli.trust import acceptance, audit_full
@@ -27,6 +28,7 @@ def main() -> None:
     distill run-all                       land, score, gate and export; a second run does only what is new
     distill sql "select * from scored.runs limit 5"
     distill tables                        what there is to query
+    distill search TEXT                   rows of the retrieval corpus that fit best
     distill trace ID                      where an exported row comes from
     distill health                        is everything fine, and what to do next
     distill restore --to last-good        put tables and files back as they were
@@ -37,7 +39,7 @@ def main() -> None:
 
 COMMANDS = (
     *RUN_COMMANDS,
-    *(sql, tables, receipts, trace),
+    *(sql, tables, receipts, search, trace),
     *(health, acceptance, audit_full),
     *(history, diff, restore, vacuum),
     lock,

@@ -21,6 +21,7 @@ _HELP = {
     "export-sft": "Export the fine-tuning corpus.",
     "export-preference": "Export the preference pairs.",
     "export-all": "Export all three corpora.",
+    "index": "Bring the full-text index up to the retrieval corpus.",
 }
 
 

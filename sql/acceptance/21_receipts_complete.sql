@@ -4,7 +4,7 @@
 -- version: 1
 
 with stages as (
-    select unnest(['collect', 'score', 'export-rag', 'export-sft', 'export-preference']) as stage
+    select unnest(['collect', 'score', 'export-rag', 'export-sft', 'export-preference', 'index']) as stage
 ),
 
 wanted as (
