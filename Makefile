@@ -4,9 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DISTILL := $(BIN)/distill
+COMMA := ,
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run-all test check format lock docs bench requirements sample wheel acceptance clean
+.PHONY: help setup run-all test check format lock docs bench bench-index requirements sample wheel acceptance clean
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  \1\t\2/' | expand -t 18
@@ -45,6 +46,9 @@ docs: setup ## write the generated pages of docs/ anew
 
 bench: setup ## measure whole runs beside the floor (BYTES=100MB ROUNDS=3)
 	$(BIN)/python -m tools.bench --bytes $(or $(BYTES),100MB) --rounds $(or $(ROUNDS),3)
+
+bench-index: setup ## measure full-text engines beside each other (SIZES=1000,100000 ENGINES=tantivy,fts5)
+	$(BIN)/python -m tools.bench_retrieval --sizes $(or $(SIZES),1000$(COMMA)100000) --engines $(or $(ENGINES),tantivy$(COMMA)fts5)
 
 wheel: setup ## build the wheel in dist/
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist .

@@ -102,7 +102,7 @@ class Index:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         # Reading takes a lock, which is a file: so it is made elsewhere, and the index itself may stand where nobody can write.
-        self._view = TemporaryDirectory(prefix="distill-index-")
+        self._view = TemporaryDirectory(prefix="distill-index-", ignore_cleanup_errors=True)
         try:
             with _explained(folder):
                 for name in shape(folder).files:
@@ -111,12 +111,15 @@ class Index:
                     else:
                         (Path(self._view.name) / name).symlink_to(folder.absolute() / name)
                 self._index = _registered(tantivy.Index.open(self._view.name))
+                self._index.config_reader("manual")
                 self._searcher = self._index.searcher()
         except BaseException:
             self._view.cleanup()
             raise
 
     def close(self) -> None:
+        # Both watch their folder until they are gone, and would take a lock in it while it is being removed.
+        del self._searcher, self._index
         self._view.cleanup()
 
     def __len__(self) -> int:

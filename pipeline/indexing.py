@@ -62,7 +62,7 @@ def build(run: Run) -> None:
     name = name_now(run)
     folder = shelf.place(run.store.root, name)
     if not _is_whole(run, name):
-        folder = _draft(run, name)
+        folder = _brought_up(run, name)
     content = run.content(SOURCE)
     run.state[STATE] = {
         "name": name,
@@ -72,7 +72,7 @@ def build(run: Run) -> None:
     }
 
 
-def _draft(run: Run, name: str) -> Path:
+def _brought_up(run: Run, name: str) -> Path:
     base = _base(run)
     if base is not None:
         try:
@@ -80,11 +80,11 @@ def _draft(run: Run, name: str) -> Path:
             gone = int(run.engine.value("select count(*) as n from run.unindexed"))
             shape = fulltext.shape(base)
             if shape.deleted + gone <= MAX_DELETED * max(1, shape.documents - gone):
-                return _write(run, name, base)
+                return draft(run, name, base)
         except WarehouseError:
             # The index or the corpus of before is damaged or gone: neither is needed.
             pass
-    return _write(run, name, None)
+    return draft(run, name, None)
 
 
 def _base(run: Run) -> Path | None:
@@ -106,19 +106,20 @@ def _find_difference(run: Run) -> None:
         run.engine.materialise(name, f"select id from {rows}.documents anti join {same}")
 
 
-def _write(run: Run, name: str, base: Path | None) -> Path:
-    draft = shelf.start(run.store.root, name, base)
+def draft(run: Run, name: str, base: Path | None) -> Path:
+    """Writes the index over the corpus beside the published ones: from all rows, or from those that `base` lacks."""
+    folder = shelf.start(run.store.root, name, base)
     if base is None:
         run.bind_now(SOURCE)
-        fulltext.write(draft, rows_of(run.engine, SOURCE))
+        fulltext.write(folder, rows_of(run.engine, SOURCE))
     else:
         gone = [row["id"] for row in run.engine.rows("select id from run.unindexed")]
-        fulltext.write(draft, rows_of(run.engine, "after.documents", "id in (select id from run.unwritten)"), gone)
-    found, wanted = fulltext.shape(draft).documents, run.content(SOURCE).rows
+        fulltext.write(folder, rows_of(run.engine, "after.documents", "id in (select id from run.unwritten)"), gone)
+    found, wanted = fulltext.shape(folder).documents, run.content(SOURCE).rows
     if found != wanted:
-        raise WarehouseError(f"{draft}: the index holds {found} documents, and {SOURCE} {wanted} rows; nothing was published")
-    shelf.finish(draft, base)
-    return draft
+        raise WarehouseError(f"{folder}: the index holds {found} documents, and {SOURCE} {wanted} rows; nothing was published")
+    shelf.finish(folder, base)
+    return folder
 
 
 def rows_of(engine: Engine, relation: str, where: str = "true") -> Iterator[Row]:
@@ -145,7 +146,7 @@ def bring_back(run: Run, target: Snapshot) -> None:
     if STATE in target.state and name_in(target) == target.state[STATE]["name"]:
         name = name_now(run)
         if shelf.flaw(shelf.place(run.store.root, name), shelf.hashed) is not None or _differences(run, name):
-            _write(run, name, None)
+            draft(run, name, None)
 
 
 def flaws(run: Run, snapshot: Snapshot) -> list[str]:

@@ -21,7 +21,7 @@ from tests.conftest import RECORDED_AT, Workspace, statuses
 from tests.gates import gate_engine
 from tests.rows import copied_sql, edit, review
 
-STAGES = ("collect", "score", "export-rag", "export-sft", "export-preference")
+STAGES = ("collect", "score", "export-rag", "export-sft", "export-preference", "index")
 ROWS = [
     review("t1", "accept", "good", 1),
     review("t1", "reject", "bad", 2),
@@ -92,9 +92,10 @@ def test_every_stage_has_one_receipt_that_adds_up(ready: Workspace) -> None:
     published = ready.warehouse.snapshot().tables
     for receipt in outcome.receipts:
         assert receipt["validation"]["passed"]
-        assert receipt["models"] and receipt["inputs"] and receipt["outputs"]
+        assert (receipt["models"] or receipt["stage"] == "index") and receipt["inputs"] and receipt["outputs"]
         for table in receipt["inputs"] + receipt["outputs"]:
-            assert table["delta_version"] == published[table["name"]].delta_version
+            of = "exports.rag" if table["name"] == "index.rag" else table["name"]
+            assert table["delta_version"] == published[of].delta_version
     drift = json.loads((ready.settings.reports / outcome.run_id / "drift.json").read_text())
     assert drift == valid("drift_report", drift) == outcome.drift
     ops = ready.warehouse.sql(f"select distinct run_id, previous_run_id from ops.drift where run_id = '{outcome.run_id}'")
@@ -186,8 +187,8 @@ def test_a_failed_stage_stops_its_dependants_and_no_others(ready: Workspace, tmp
     edit(sql / "2_scored/observer_reviews.sql", "'observer_cycle'", "'observer_went_round'")
     outcome = ready.run(sql=sql)
     assert statuses(outcome) == {"collect": "unchanged", "score": "ran", "export-rag": "failed"} | dict.fromkeys(
-        STAGES[3:], "ran"
-    )
+        STAGES[3:-1], "ran"
+    ) | {"index": "not_run"}
     holds_reports(ready, outcome)
     (sql / "checks/category_domain.sql").write_text("-- Never.\n-- version: 2\n-- stage: score\nselect 1 as wrong\n")
     outcome = ready.run(sql=sql)

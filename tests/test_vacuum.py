@@ -50,6 +50,10 @@ def parquet(workspace: Workspace) -> set[Path]:
     return {path for path in tables if path.parent.parent.name != "ops"}
 
 
+def index_files(workspace: Workspace) -> set[Path]:
+    return {path for path in (workspace.settings.warehouse / "index").rglob("*") if path.is_file()}
+
+
 def comes_back(workspace: Workspace, history: History, numbers: tuple[int, ...]) -> None:
     for number in numbers:
         put_back(workspace, history.run_id(number))
@@ -63,10 +67,11 @@ def test_what_is_kept(workspace: Workspace, history: History) -> None:
     audited(workspace, 5, passed=False)
     assert kept(vacuumed(workspace, dry_run=True)) == [4, 5]
     released(workspace, "v1", 2)
-    before = parquet(workspace)
+    before, indexed = parquet(workspace), index_files(workspace)
     done = vacuumed(workspace)
     assert (kept(done), [s.snapshot for s in done.dropped]) == ([2, 4, 5], [1, 3])
-    assert len(before - parquet(workspace)) == done.files > 0 and not parquet(workspace) - before
+    gone = len(before - parquet(workspace)) + len(indexed - index_files(workspace))
+    assert gone == done.files > 0 and not parquet(workspace) - before
     comes_back(workspace, history, (4, 2, 5))
     with borrowed() as distill:
         for number in (1, 3):
@@ -88,7 +93,7 @@ def test_a_dry_run_says_the_same_and_removes_nothing(workspace: Workspace) -> No
         gone = {name: held for name, held in before[0].items() if not (workspace.settings.warehouse / name).exists()}
         assert said == did | {"dry_run": True}
         assert (did["files"], did["bytes"]) == (len(gone), sum(len(content) for content, _ in gone.values()))
-        assert all(name.endswith(".parquet") and not name.startswith("ops/") for name in gone)
+        assert all(name.startswith("index/") or (name.endswith(".parquet") and not name.startswith("ops/")) for name in gone)
         again = json.loads(passed(run_in(distill, workspace, *options)).out)
         assert (again["files"], again["bytes"], again["dropped"]) == (0, 0, [])
 

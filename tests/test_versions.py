@@ -14,7 +14,7 @@ from tests.conftest import Workspace, statuses
 from tests.rows import copied_sql, edit, review
 
 SCORER, STREAM, GATES = "2_scored/observer_reviews.sql", "1_evidence/observer_reviews.sql", "3_exports/sft_gates.sql"
-STAGES = ("collect", "score", "export-rag", "export-sft", "export-preference")
+STAGES = ("collect", "score", "export-rag", "export-sft", "export-preference", "index")
 ROWS = [
     review("t1", "accept", "good", 1),
     review("t1", "reject", "bad", 2),
@@ -105,8 +105,8 @@ def test_a_function_is_part_of_the_models_that_use_it(sql: Path) -> None:
 # --- what runs again --------------------------------------------------------------------------------------
 
 CHANGES = {
-    "evidence": (STREAM, "word(field.verdict)", "coalesce(word(field.verdict), 'reject')", STAGES),
-    "scoring": (SCORER, "'observer_cycle'", "'observer_went_round'", STAGES[1:]),
+    "evidence": (STREAM, "word(field.verdict)", "coalesce(word(field.verdict), 'reject')", STAGES[:-1]),
+    "scoring": (SCORER, "'observer_cycle'", "'observer_went_round'", STAGES[1:-1]),
     "gates": (GATES, "'category_disallowed'", "'unsafe_sft_category'", ("export-sft",)),
 }
 MOVED = {

@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from pipeline import shelf
 from pipeline.acceptance.fixture import KNOWN_PATHS, Fixture
 from pipeline.errors import DistillError, GateError
 from pipeline.files import file_sha256
@@ -72,7 +73,7 @@ class Bench:
         self._note("facts.runs", name, [{"run_id": outcome.run_id, "error": str(failure) if failure else None} | ended])
         self._note("facts.stages", name, [{"stage": r["stage"], "status": r["status"]} for r in outcome.receipts])
         self._note("facts.versions", name, _versions(warehouse))
-        self._note("facts.files", name, _files(settings.exports))
+        self._note("facts.files", name, [*_files(settings.exports), *_indexes(settings.warehouse)])
         return warehouse, outcome
 
     def notes(self) -> Facts:
@@ -99,3 +100,8 @@ def _versions(warehouse: Warehouse) -> list[dict[str, Any]]:
 def _files(exports: Path) -> list[dict[str, Any]]:
     paths = sorted(path for path in exports.rglob("*") if path.is_file())
     return [{"path": path.relative_to(exports).as_posix(), "sha256": file_sha256(path)} for path in paths]
+
+
+def _indexes(warehouse: Path) -> list[dict[str, Any]]:
+    """The indexes on disk; the name of one says what it holds, its files have other names each time."""
+    return [{"path": f"{shelf.ROOM}/{path.name}", "sha256": path.name} for path in sorted((warehouse / shelf.ROOM).glob("*"))]
