@@ -95,5 +95,14 @@ def exported(run: Run, export: Export) -> dict[str, Any]:
     }
 
 
+def extracted(run: Run) -> dict[str, Any]:
+    """Counts the rows of rag that playbooks are made of, and the playbooks."""
+    run.bind_now("exports.rag", "exports.playbooks")
+    named = "select source_category as key, count(*) as amount from exports.rag where playbook_id is not null group by key"
+    by_category = _sorted(run, named)
+    playbooks = int(run.engine.value("select count(*) as n from exports.playbooks"))
+    return NO_COUNTS | {"in": sum(by_category.values()), "out": playbooks, "by_category": by_category}
+
+
 def _sorted(run: Run, sql: str) -> dict[str, int]:
     return dict(sorted(run.count_by(sql).items()))

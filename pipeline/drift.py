@@ -71,7 +71,8 @@ def _causes(run: Run, receipts: list[Receipt], stages: dict[str, StageState]) ->
 
 
 def _behind(stage: str) -> tuple[str, ...]:
-    return {"collect": (), "score": ("collect",)}.get(stage, ("collect", "score"))
+    behind = {"collect": (), "score": ("collect",), "extract-playbooks": ("collect", "score", "export-rag")}
+    return behind.get(stage, ("collect", "score"))
 
 
 def _violations(run: Run, stages: dict[str, StageState]) -> list[str]:

@@ -19,6 +19,8 @@ from pipeline.sources import Stamps
 from pipeline.splicing import compare, splice, survey
 
 DRAFTS = ".drafts"
+# Below the warehouse: how the files looked when they were last hashed.
+STAMPS = ".exports.json"
 
 
 def draft(run: Run, export: Export, change: Change) -> ExportFile:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from pipeline import files, landing, session, snapshots
+from pipeline import files, landing, pages, playbooks, session, snapshots
 from pipeline.errors import UsageError, WarehouseError
 from pipeline.exports import EXPORTS
 from pipeline.run import Reporter, Run
@@ -75,7 +75,8 @@ def _steps(run: Run, target: Snapshot) -> tuple[Step, ...]:
             was, now = before.tables.get(name, Content(0)), target.tables.get(name, Content(0))
             found.append(Step(name, was.rows, now.rows, now.delta_version, was.sha256 != now.sha256))
     for path, file in target.files.items():
-        in_place = files.is_in_place(run.settings.exports, file, run.stamps)
+        look = pages.is_in_place if path == pages.MANIFEST else files.is_in_place
+        in_place = look(run.settings.exports, file, run.stamps)
         rows = before.files[path].rows if path in before.files else 0
         found.append(Step(path, rows, file.rows, None, not in_place))
     for path, file in before.files.items():
@@ -106,6 +107,9 @@ def _restore(run: Run, target: Snapshot, digests: dict[str, dict[str, str]]) -> 
         if export.file in target.files:
             run.reporter.stage(export.file)
             files.draft_again(run, export, target.tables[export.table].delta_version, target.files[export.file])
+    if pages.MANIFEST in target.files:
+        run.reporter.stage(pages.MANIFEST)
+        pages.draft_again(run, target.tables[playbooks.TABLE].delta_version, target.files[pages.MANIFEST])
     contents.pop(snapshots.SNAPSHOTS)
     return contents
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 
-from pipeline import catalog, files, landing, models, snapshots, tables
+from pipeline import catalog, files, landing, models, pages, snapshots, tables
 from pipeline.engine import Engine
 from pipeline.errors import DistillError, InputError, WarehouseError
 from pipeline.run import Reporter, Run
@@ -48,7 +48,7 @@ def opened(settings: Settings, reporter: Reporter) -> Iterator[Run]:
             reporter=reporter,
             state=json.loads(json.dumps(before.state)) if before is not None else {},
             files=dict(before.files) if before is not None else {},
-            stamps=Stamps(store.root / ".exports.json"),
+            stamps=Stamps(store.root / files.STAMPS),
         )
     finally:
         engine.close()
@@ -82,21 +82,30 @@ def recover(run: Run, *, trusting: bool = False) -> None:
 
 
 def _settle_files(run: Run, published: Snapshot) -> None:
+    pages.put_in_place(run.settings.exports, published.files)
     files.put_in_place(run.settings.exports, published.files.values())
     if published.kind == "restore":
-        files.drop_others(run.settings.exports, published.files)
+        _drop_others(run, published)
+
+
+def _drop_others(run: Run, published: Snapshot) -> None:
+    files.drop_others(run.settings.exports, published.files)
+    pages.drop_others(run.settings.exports, published.files)
 
 
 def publish(run: Run, snapshot: Snapshot) -> tuple[str, ...]:
     """Makes a snapshot what readers see, and moves its files into place; returns what went wrong after it counted."""
     files.make_places(run.settings.exports, run.files.values())
+    pages.make_places(run.settings.exports)
     catalog.make_place(run.store)
     snapshots.publish(run.store, snapshot)
+    pages.put_in_place(run.settings.exports, run.files, trusted=True)
     files.put_in_place(run.settings.exports, run.files.values(), trusted=True)
     if snapshot.kind == "restore":
-        files.drop_others(run.settings.exports, run.files)
+        _drop_others(run, snapshot)
     for file in run.files.values():
         run.stamps.remember_own(file.path, run.settings.exports / file.path, file.sha256)
+    pages.remember(run.settings.exports, run.files, run.stamps)
     run.stamps.write()
     try:
         catalog.write(run.store, snapshot)

@@ -172,10 +172,13 @@ class Stamps:
             found = {}
         self._before: dict[str, Any] = found if isinstance(found, dict) else {}
 
-    def known(self, name: str, path: Path, sha256: str) -> bool | None:
-        """Returns the flag of a file that did not change; None where it may have."""
+    def known(self, name: str, path: Path, sha256: str, looks: list[int] | None = None) -> bool | None:
+        """Returns the flag of a file that did not change; None where it may have.
+
+        looks: how it looks, where it is not one file
+        """
         seen = self._before.get(name)
-        if not isinstance(seen, list) or len(seen) != 3 or seen[:2] != [stamp(path), sha256]:
+        if not isinstance(seen, list) or len(seen) != 3 or seen[:2] != [looks or stamp(path), sha256]:
             return None
         self._after[name] = seen
         return bool(seen[2])
@@ -186,9 +189,9 @@ class Stamps:
         if time.time_ns() - max(seen[1], seen[2]) > self.SETTLED_NS:
             self._after[name] = [seen, sha256, flag]
 
-    def remember_own(self, name: str, path: Path, sha256: str) -> None:
+    def remember_own(self, name: str, path: Path, sha256: str, looks: list[int] | None = None) -> None:
         """Keeps how a file looks that this process wrote."""
-        self._after[name] = [stamp(path), sha256, False]
+        self._after[name] = [looks or stamp(path), sha256, False]
 
     def write(self) -> None:
         if self._after != self._before:

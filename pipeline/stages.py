@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pipeline import counts, evidence, exports, files, landing, scoring
+from pipeline import counts, evidence, exports, files, landing, pages, playbooks, scoring
 from pipeline.compile import Compiled
 from pipeline.exports import EXPORTS, Export
 from pipeline.receipts import Receipt
@@ -107,7 +107,31 @@ SCORE = Stage(
 )
 EXPORT_STAGES = tuple(_export(export) for export in EXPORTS)
 
-STAGES = (COLLECT, SCORE, *EXPORT_STAGES)
+
+def _extract(run: Run, models: Models, made_of: str) -> None:
+    playbooks.build(run, models, made_of)
+    run.files[pages.MANIFEST] = pages.draft(run)
+    pages.read_again(run, run.files[pages.MANIFEST])
+
+
+def _pages_in_place(run: Run) -> bool:
+    file = run.files.get(pages.MANIFEST)
+    return file is not None and pages.is_in_place(run.settings.exports, file, run.stamps)
+
+
+PLAYBOOKS = Stage(
+    "extract-playbooks",
+    needs=("export-rag",),
+    inputs=playbooks.INPUTS,
+    outputs=(playbooks.TABLE,),
+    prepare=_nothing,
+    models=playbooks.models_of,
+    build=_extract,
+    count=lambda run, models: counts.extracted(run),
+    intact=_pages_in_place,
+)
+
+STAGES = (COLLECT, SCORE, *EXPORT_STAGES, PLAYBOOKS)
 
 # Commands that do less than the whole: which form of which stage they run.
 LAND = replace(COLLECT, outputs=("raw.lines",), count=lambda run, models: counts.landed(run), settles=False)
@@ -118,5 +142,6 @@ COMMANDS: dict[str, tuple[Stage, ...]] = {
     "build-evidence": (EVIDENCE,),
     "score": (SCORE,),
     **{stage.name: (stage,) for stage in EXPORT_STAGES},
-    "export-all": EXPORT_STAGES,
+    PLAYBOOKS.name: (PLAYBOOKS,),
+    "export-all": (*EXPORT_STAGES, PLAYBOOKS),
 }

@@ -130,3 +130,92 @@ create macro within_days(a, b, days) as abs(epoch_us(a) - epoch_us(b)) <= days *
 
 -- A category and why.
 create macro score(category, reasons) as {'category': category, 'reasons': reasons};
+
+-- The items of a group as a list, in the order of their places; what is null is left out.
+create macro in_order(place, item) as
+    list_transform(
+        list_filter(list_sort(list({'place': place, 'item': item})), lambda held: held.item is not null),
+        lambda held: held.item
+    );
+
+-- The lines of a text.
+create macro lines(t) as string_split_regex(t, '\r\n|\r|\n');
+
+-- A text without line breaks and what else moves or hides characters, and without white space in a row.
+create macro one_line(t) as
+    trim(regexp_replace(t, '[\p{Cc}\p{Z}\x{200e}\x{200f}\x{202a}-\x{202e}\x{2066}-\x{2069}\x{feff}]+', ' ', 'g'));
+
+-- The first characters of a text; dots where there were more.
+create macro cut(t, size) as case when length(t) > size then trim(substr(t, 1, size)) || '…' else t end;
+
+-- A line without what marks it as an item of a list: bullets, numbers, check boxes, quotes; and without emphasis at its start.
+create macro unmarked(line) as
+    trim(
+        regexp_replace(
+            regexp_replace(
+                regexp_replace(
+                    one_line(line),
+                    '^([-+•–—·>] ?|[*] |[0-9]{1,4}[.):] ?|[(][0-9]{1,4}[)] ?|[a-zA-Z][.)] |#{1,6} '
+                    || '|\[[ xX✓✔]?\] ?|[☐☑☒✓✔✅] ?)+',
+                    ''
+                ),
+                '^(?:[*]{1,3}([^*]+)[*]{1,3}|_{1,3}([^_]+)_{1,3})',
+                '\1\2'
+            ),
+            '^[*_]+',
+            ''
+        )
+    );
+
+-- The word that a text begins with, in lower case.
+create macro first_word(t) as lower(regexp_extract(t, '^[\p{L}\p{M}\p{N}_]+'));
+
+-- The same for texts that differ in case, white space and punctuation alone.
+create macro spelling_key(t) as trim(regexp_replace(lower(t), '[\p{Z}\p{P}`]+', ' ', 'g'));
+
+-- The first line of a text that has a word, without marks and not too long.
+create macro summary(t) as
+    cut(
+        coalesce(
+            filled(unmarked(regexp_extract(substr(t, 1, 5000), '(?m)^.*[\p{L}\p{N}].*$'))), one_line(substr(t, 1, 5000))
+        ),
+        200
+    );
+
+-- What stands for a title: the same title, the same playbook.
+create macro playbook_id(title) as ('playbook-' || substr(sha256(title), 1, 16));
+
+-- The letters and digits of a text as the beginning of a file name: nothing that a file system minds.
+create macro slug(t) as trim(substr(regexp_replace(lower(substr(t, 1, 200)), '[^a-z0-9]+', '-', 'g'), 1, 60), '-');
+
+-- A text as Markdown that shows it as it is: one line, no emphasis, no heading, link, table or HTML of its own.
+create macro markdown(t) as
+    regexp_replace(
+        regexp_replace(
+            replace(regexp_replace(one_line(t), '([\\`*_\[\]<#|~&$@])', '\\\1', 'g'), '://', '\://'),
+            '(?i)(www)[.]', '\1\\.', 'g'
+        ),
+        '^(?:([-+=>])|([0-9]+)([.)]))', '\2\\\1\3'
+    );
+
+-- The day of a time, in UTC.
+create macro day(moment) as substr(cast(moment as varchar), 1, 10);
+
+-- Where an example in a playbook comes from, and the command that walks there.
+create macro evidence_line(example) as (
+    '`distill trace ' || example.id || '`, ' || markdown(example.source_file) || ' line '
+    || (example.line_offset + 1) || ', sig_hash `' || example.sig_hash || '`'
+);
+
+-- A section of a page; nothing where it has no lines.
+create macro section(title, says, items) as
+    case
+        when array_length(items) > 0
+            then
+                chr(10) || '## ' || title || chr(10) || chr(10) || says || chr(10) || chr(10)
+                || array_to_string(items, chr(10)) || chr(10)
+        else ''
+    end;
+
+-- Whether a text has another one in it, marks and spelling aside.
+create macro has_text(t, part) as (contains(spelling_key(one_line(t)), spelling_key(part)));

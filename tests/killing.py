@@ -22,6 +22,7 @@ READ = (
     "exports.rag",
     "exports.sft",
     "exports.preference",
+    "exports.playbooks",
     "exports.quarantine",
 )
 

@@ -22,8 +22,9 @@ LAYERS = (
     ("acceptance",),
     ("restoring", "runner", "vacuuming", "reader"),
     ("session", "stages"),
-    ("counts", "drift", "files"),
-    ("evidence", "scoring", "exports"),
+    ("counts", "drift", "pages"),
+    ("files",),
+    ("evidence", "scoring", "exports", "playbooks"),
     ("mending",),
     ("scope",),
     ("run",),
@@ -32,7 +33,7 @@ LAYERS = (
     ("warehouse",),
     ("compile", "tables", "receipts"),
     ("engine", "models", "readers", "sources", "splicing"),
-    ("errors", "lines", "parallel", "report", "settings", "version"),
+    ("errors", "lines", "manifest", "parallel", "report", "settings", "version"),
 )
 LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in modules}
 

@@ -18,7 +18,17 @@ from tests.conftest import RECORDED_AT, Workspace
 from tests.forked import JOBS, Distill, Done, Stop, borrowed, passed, run_in
 
 RUN_ALL = ("run-all", "--recorded-at", RECORDED_AT.isoformat())
-WRITING = ("run-all", "land", "build-evidence", "score", "export-rag", "export-sft", "export-preference", "export-all")
+WRITING = (
+    "run-all",
+    "land",
+    "build-evidence",
+    "score",
+    "export-rag",
+    "export-sft",
+    "export-preference",
+    "extract-playbooks",
+    "export-all",
+)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from tests.conftest import Workspace, statuses
 from tests.rows import copied_sql, edit, review
 
 SCORER, STREAM, GATES = "2_scored/observer_reviews.sql", "1_evidence/observer_reviews.sql", "3_exports/sft_gates.sql"
-STAGES = ("collect", "score", "export-rag", "export-sft", "export-preference")
+STAGES = ("collect", "score", "export-rag", "export-sft", "export-preference", "extract-playbooks")
 ROWS = [
     review("t1", "accept", "good", 1),
     review("t1", "reject", "bad", 2),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline import acceptance, evidence, exports, files, scoring, snapshots
+from pipeline import acceptance, evidence, exports, files, pages, playbooks, scoring, snapshots
 from pipeline.audit import baseline, examples
 from pipeline.exports import EXPORTS, Export
 from pipeline.lines import read_line
@@ -135,12 +135,25 @@ def files_equal_tables(context: Context) -> list[str]:
         else:
             files.bind_published(run, export)
             found += _violations(context, f"export-{export.name}", f"{export.name}_file_equals_table")
+    found += _pages(context)
     digests = snapshots.digests_of(snapshots.read_all(run.store, run.engine))
     for name, content in context.snapshot.tables.items():
         if not name.startswith("ops."):
             table = run.store.tables[name]
             snapshots.verify_content(run.store, run.engine, table, content.delta_version, content, digests.get(name, {}))
     return found
+
+
+def _pages(context: Context) -> list[str]:
+    """Every page has the bytes that were published, and says what its playbook says; each shows what may be shown."""
+    run, file = context.run, context.snapshot.files.get(pages.MANIFEST)
+    if file is None:
+        return []
+    odd = pages.odd(run.settings.exports, file)[:SHOWN]
+    found = [f"{name}: is not the page that was published; `distill restore --to latest` puts it back" for name in odd]
+    playbooks.bind_published(run)
+    pages.bind_published(run)
+    return found + _violations(context, "extract-playbooks")
 
 
 def receipts_complete(context: Context) -> list[str]:

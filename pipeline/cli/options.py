@@ -86,6 +86,10 @@ def warehouse_option(function: Function) -> Function:
     return folder("warehouse", "warehouse", "Folder of the Delta tables.")(function)
 
 
+def exports_option(function: Function) -> Function:
+    return folder("exports", "exports", "Folder that the corpora are written to.")(function)
+
+
 def reports_option(function: Function) -> Function:
     return folder("reports", "reports", "Folder of the reports of every run.")(function)
 
@@ -112,7 +116,7 @@ def data_option(function: Function) -> Function:
 
 RUN_OPTIONS = (
     data_option,
-    folder("exports", "exports", "Folder that the corpora are written to."),
+    exports_option,
     click.option("--include-review", is_flag=True, help="Let records that wait for a human into the RAG corpus."),
     click.option("--include-partial", is_flag=True, help="Let partially accepted records into the SFT corpus."),
     click.option(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.options import FORMATS, Command, as_of_option, json_option, sql_option, warehouse_option
+from pipeline.cli.options import FORMATS, Command, as_of_option, exports_option, json_option, sql_option, warehouse_option
 
 
 @click.command(cls=Command, short_help="Run one select over the published tables.")
@@ -101,13 +101,14 @@ def receipts(run_id: str, warehouse: Path, as_json: bool) -> None:
 
 @click.command(cls=Command, short_help="Say whether everything is fine.")
 @warehouse_option
+@exports_option
 @json_option
-def health(warehouse: Path, as_json: bool) -> None:
+def health(warehouse: Path, exports: Path, as_json: bool) -> None:
     """Say on one screen whether everything is fine, what is newest, and what to type next."""
     from pipeline.cli.printing import print_table
     from pipeline.health import examine
 
-    found = examine(warehouse)
+    found = examine(warehouse, exports)
     if as_json:
         click.echo(json.dumps(found.as_json(), ensure_ascii=False))
     else:

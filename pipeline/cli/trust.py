@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.options import Command, Percent, folder, json_option, reports_option, sql_option, warehouse_option
+from pipeline.cli.options import Command, Percent, exports_option, json_option, reports_option, sql_option, warehouse_option
 from pipeline.settings import Settings
 
 
@@ -49,7 +49,7 @@ def acceptance(sql: Path | None, as_json: bool) -> None:
     help="Swing in percent against the last audit that is worth a warning.",
 )
 @warehouse_option
-@folder("exports", "exports", "Folder that the corpora are written to.")
+@exports_option
 @reports_option
 @sql_option
 @json_option

@@ -53,10 +53,11 @@ def export_rag(records: list[Row], categories: Categories, options: Options) -> 
         return "empty_content" if is_blank(record["content"]) else None
 
     def sample(record: Row, category: str) -> Row:
+        title = record["task_id"] if is_blank(record["subject"]) else record["subject"]
         return {
             "schema_version": 1,
             "id": make_id("rag", record["content"]),
-            "title": record["task_id"] if is_blank(record["subject"]) else record["subject"],
+            "title": title,
             "content": record["content"],
             "tags": [record["source"]],
             "source_category": category,
@@ -64,6 +65,7 @@ def export_rag(records: list[Row], categories: Categories, options: Options) -> 
             "task_id": record["task_id"],
             "created_at": timestamp(record["occurred_at"]),
             "provenance": provenance(record),
+            "playbook_id": make_id("playbook", title) if category in (ACCEPTED, PARTIAL) else None,
         }
 
     return export_rows("rag", records, categories, options, category_gate, empty_gate, sample)
