@@ -58,6 +58,7 @@ def _facts(newest: Snapshot, good: list[Snapshot]) -> dict[str, str]:
         "published": f"{newest.published_at:%Y-%m-%d %H:%M:%S} UTC, {age.total_seconds() / 3600:.1f} hours ago",
         "last good": f"{good[-1].snapshot}, {good[-1].kind} {good[-1].run_id}" if good else "none",
         **{f"{name} rows": f"{newest.tables[f'exports.{name}'].rows:,}" for name in ("rag", "sft", "preference")},
+        "playbooks": f"{newest.tables['exports.playbooks'].rows:,}" if "exports.playbooks" in newest.tables else "none yet",
         "in quarantine": f"{newest.tables['exports.quarantine'].rows:,}",
     }
 

@@ -167,6 +167,9 @@ create macro unmarked(line) as
         )
     );
 
+-- Whether one of some words, divided by bars, stands anywhere in a text, in whatever case.
+create macro mentions(t, words) as regexp_matches(t, '(?i)' || words);
+
 -- The word that a text begins with, in lower case.
 create macro first_word(t) as lower(regexp_extract(t, '^[\p{L}\p{M}\p{N}_]+'));
 
@@ -217,5 +220,5 @@ create macro section(title, says, items) as
         else ''
     end;
 
--- Whether a text has another one in it, marks and spelling aside.
-create macro has_text(t, part) as (contains(spelling_key(one_line(t)), spelling_key(part)));
+-- Whether a text has another one in it.
+create macro has_part(t, part) as (contains(t, part));

@@ -90,11 +90,12 @@ def _hook(steps: Steps) -> None:
     from deltalake import DeltaTable
     from deltalake.table import TableAlterer
 
-    from pipeline import engine, files, warehouse
+    from pipeline import engine, files, pages, warehouse
 
     steps.wrap(warehouse, "write_deltalake")
     steps.wrap(engine.Engine, "write_parquet")
     steps.wrap(files, "draft")
+    steps.wrap(pages, "draft")
     for name in ("create_write_transaction", "restore", "create", "delete"):
         steps.wrap(DeltaTable, name)
     steps.wrap(TableAlterer, "add_constraint")

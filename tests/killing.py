@@ -149,7 +149,7 @@ def holds(workspace: Workspace, expected: Expected, is_published: bool) -> None:
     files = published_files(workspace)
     assert is_published or files == expected.old_files
     for name, content in files.items():
-        assert content in (expected.new_files[name], expected.old_files.get(name)), name
+        assert content in (expected.new_files.get(name), expected.old_files.get(name)), name
 
 
 def killed(distill: Distill, scene: Scene, root: Path, stop: Stop) -> Workspace:

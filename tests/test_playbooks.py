@@ -253,7 +253,7 @@ LEAKS = {
     ),
     "a step that nobody says": (
         "3_exports/playbook_steps.sql",
-        "cut(unmarked(line), 300) as step",
+        "cut(line, 300) as step",
         "'Verify a LEAK' as step",
         "playbooks_steps_are_said",
     ),

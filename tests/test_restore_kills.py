@@ -87,9 +87,8 @@ def holds(scene: Scene, workspace: Workspace, *, restored: bool) -> None:
     now = what(workspace)
     assert now.tables == (scene.oldest if restored else scene.newest).tables
     for name, content in now.files.items():
-        assert content in ((scene.oldest.files[name],) if restored and not workspace_drafts(workspace, name) else ()) + (
-            scene.newest.files[name],
-        ), name
+        older = (scene.oldest.files.get(name),) if restored and not workspace_drafts(workspace, name) else ()
+        assert content in (*older, scene.newest.files.get(name)), name
 
 
 def workspace_drafts(workspace: Workspace, name: str) -> bool:

@@ -12,14 +12,24 @@ with lines as (
     where source_category in ('accepted', 'partially_accepted')
 ),
 
+unmarked as (
+    select
+        playbook_id,
+        id,
+        created_at,
+        unmarked(line) as line
+    from lines
+    where mentions(line, 'verify|check|assert|ensure|confirm')
+),
+
 steps as (
     select distinct
         playbook_id,
         id,
         created_at,
-        cut(unmarked(line), 300) as step
-    from lines
-    where first_word(unmarked(line)) in ('verify', 'check', 'assert', 'ensure', 'confirm')
+        cut(line, 300) as step
+    from unmarked
+    where first_word(line) in ('verify', 'check', 'assert', 'ensure', 'confirm')
 ),
 
 keyed as (
@@ -37,7 +47,7 @@ spelled as (
             order by created_at, id, step
         ) as spelling
     from keyed
-    where step_key not in ('verify', 'check', 'assert', 'ensure', 'confirm')
+    where step_key <> first_word(step)
 ),
 
 shared as (

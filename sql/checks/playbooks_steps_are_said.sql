@@ -5,6 +5,19 @@
 
 with steps as (
     select id as playbook_id, unnest(steps) as step from run.made_playbooks
+),
+
+named as (
+    select distinct step.id as id from steps
+),
+
+texts as (
+    select
+        rows.id,
+        spelling_key(one_line(rows.content)) as text_key
+    from run.playbook_rows as rows
+    inner join named
+        on rows.id = named.id
 )
 
 select
@@ -12,6 +25,6 @@ select
     steps.step.id as id,
     steps.step.step as step
 from steps
-left join run.playbook_rows as rows
-    on steps.step.id = rows.id
-where coalesce(not has_text(rows.content, steps.step.step), true)
+left join texts
+    on steps.step.id = texts.id
+where coalesce(not has_part(texts.text_key, spelling_key(steps.step.step)), true)
