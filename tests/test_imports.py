@@ -17,9 +17,9 @@ PAGE = Path(__file__).parent.parent / "docs/architecture.md"
 LAYERS = (
     ("__main__",),
     ("cli",),
-    ("health", "trace"),
+    ("health",),
     ("audit", "comparing"),
-    ("acceptance",),
+    ("acceptance", "trace"),
     ("restoring", "runner", "vacuuming", "reader"),
     ("session", "stages"),
     ("counts", "drift", "files"),

@@ -1,31 +1,18 @@
 """The sixteen checks. Each returns what it found wrong, in words; an empty list means that it holds."""
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from pipeline import acceptance, evidence, files, scoring, snapshots
 from pipeline.audit import baseline, examples
+from pipeline.audit.context import Context
+from pipeline.audit.provenance import provenance_sample
 from pipeline.exports import EXPORTS, Export
-from pipeline.lines import read_line
-from pipeline.run import Run
-from pipeline.snapshots import Snapshot
 from pipeline.stages import STAGES
 from pipeline.tables import violation
 
-SAMPLE = 30
 SHOWN = 5
-
-
-@dataclass(frozen=True)
-class Context:
-    """What checks look at: the warehouse, locked, as it was published last."""
-
-    run: Run
-    snapshot: Snapshot
-    full: bool
 
 
 def inventory(context: Context) -> list[str]:
@@ -52,35 +39,6 @@ def versions_lock(context: Context) -> list[str]:
 def evidence_conservation(context: Context) -> list[str]:
     evidence.bind_all(context.run, set(evidence.models_of(context.run)))
     return _violations(context, "collect")
-
-
-def provenance_sample(context: Context) -> list[str]:
-    """Lines of evidence lead back to raw lines whose hashes come out the same when they are computed again."""
-    run = context.run
-    run.bind_now("raw.lines", "evidence.records")
-    limit = "" if context.full else f"limit {SAMPLE}"
-    run.engine.materialise(
-        "run.sampled",
-        f"select source_file, line_offset, sig_hash from evidence.records order by md5(sig_hash || source_file) {limit}",
-    )
-    lines = (
-        "select sampled.source_file, sampled.line_offset, sampled.sig_hash, lines.line, lines.line_sha256 "
-        "from run.sampled as sampled left join raw.lines as lines on sampled.source_file = lines.source_file "
-        "and sampled.line_offset = lines.line_offset and sampled.sig_hash = lines.sig_hash"
-    )
-    with run.engine.stream(lines) as batches:
-        return list(_untrue(row for batch in batches for row in batch.to_pylist()))
-
-
-def _untrue(rows: Iterable[dict[str, Any]]) -> Iterable[str]:
-    for row in rows:
-        place = f"{row['source_file']}:{row['line_offset']}"
-        if row["line"] is None:
-            yield f"{place}: there is no raw line with the record's sig_hash"
-        elif hashlib.sha256(row["line"].encode()).hexdigest() != row["line_sha256"]:
-            yield f"{place}: the line does not have the line_sha256 that is recorded"
-        elif read_line(row["line"].encode()).sig_hash != row["sig_hash"]:
-            yield f"{place}: the line does not have the sig_hash that is recorded"
 
 
 def evidence_schema(context: Context) -> list[str]:
@@ -204,4 +162,4 @@ CHECKS: tuple[tuple[str, Callable[[Context], list[str]]], ...] = (
     ("replay_log", replay_log),
 )
 
-__all__ = ["CHECKS", "Context"]
+__all__ = ["CHECKS"]
