@@ -9,6 +9,7 @@ from pipeline.compile import Compiled
 from pipeline.exports import EXPORTS, Export
 from pipeline.receipts import Receipt
 from pipeline.run import Run
+from pipeline.snapshots import combined_hash
 
 Models = dict[str, Compiled]
 
@@ -36,6 +37,11 @@ class Stage:
     count: Callable[[Run, Models], dict[str, Any]]
     intact: Callable[[Run], bool] = lambda run: True
     settles: bool = True
+
+
+def models_hash(compiled: Models) -> str:
+    """Returns one hash over the SQL that decides a stage's result, as a snapshot keeps it of the stage."""
+    return combined_hash({model.name: model.fingerprint for model in compiled.values()})
 
 
 def _land(run: Run, receipt: Receipt) -> dict[str, str]:

@@ -78,6 +78,10 @@ def masked(text: str) -> list[str]:
 def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current folder: a clone as `make setup` left it, with the sample, and with `make` and `distill` on the path."""
     shutil.copytree(ROOT / "data", tmp_path / "data")
+    shutil.copy(ROOT / ".gitignore", tmp_path)
+    git = ("git", "-c", "user.name=t", "-c", "user.email=t@example.org")
+    for arguments in (("init", "--quiet"), ("add", "--all"), ("commit", "--quiet", "--message", "clone")):
+        subprocess.run([*git, *arguments], cwd=tmp_path, check=True)
     tools = tmp_path / ".venv/bin"
     tools.mkdir(parents=True)
     for name, arguments in {"distill": '"$@"', "make": "run-all --known-paths data/known_paths.txt"}.items():

@@ -17,7 +17,7 @@ PAGE = Path(__file__).parent.parent / "docs/architecture.md"
 LAYERS = (
     ("__main__",),
     ("cli",),
-    ("health",),
+    ("health", "release"),
     ("audit", "comparing"),
     ("acceptance", "trace"),
     ("restoring", "runner", "vacuuming", "reader"),
@@ -58,6 +58,7 @@ CLI_KNOWS = {
     "models",
     "reader",
     "receipts",
+    "release",
     "restoring",
     "runner",
     "settings",

@@ -14,7 +14,6 @@ from pipeline.audit.context import Context
 from pipeline.errors import DistillError, UsageError, WarehouseError
 from pipeline.run import Reporter, Run
 from pipeline.settings import Settings
-from pipeline.snapshots import Snapshot
 from pipeline.sources import replace_file
 from pipeline.warehouse import locked
 
@@ -67,12 +66,12 @@ def audit(settings: Settings, reporter: Reporter, *, full: bool = False) -> Audi
         session.recover(run, trusting=True)
         if run.before is None:
             raise UsageError(f"{settings.warehouse}: nothing was published here yet, so there is nothing to audit")
-        return audit_run(run, run.before, full=full)
+        return conduct(Context(run, run.before, full))
 
 
-def audit_run(run: Run, snapshot: Snapshot, *, full: bool = False) -> Audit:
+def conduct(context: Context) -> Audit:
     """Does the same in a warehouse that is opened, locked and recovered, with its newest snapshot."""
-    context = Context(run, snapshot, full)
+    run, snapshot = context.run, context.snapshot
     exports.bind_options(run)
     results = tuple(_checked(number, name, check, context) for number, (name, check) in enumerate(CHECKS, 1))
     found = Audit(
@@ -108,4 +107,4 @@ def _record(run: Run, found: Audit) -> None:
             catalog.write(run.store, run.before)
 
 
-__all__ = ["Audit", "Metric", "Result", "audit", "audit_run"]
+__all__ = ["Audit", "Context", "Metric", "Result", "audit", "conduct"]

@@ -4,6 +4,7 @@ import click
 
 from pipeline.cli.models import lock
 from pipeline.cli.query import health, receipts, sql, tables
+from pipeline.cli.releasing import release_freeze
 from pipeline.cli.runs import RUN_COMMANDS
 from pipeline.cli.states import diff, history, restore, vacuum
 from pipeline.cli.tracing import trace
@@ -39,7 +40,7 @@ COMMANDS = (
     *RUN_COMMANDS,
     *(sql, tables, receipts, trace),
     *(health, acceptance, audit_full),
-    *(history, diff, restore, vacuum),
+    *(history, diff, restore, vacuum, release_freeze),
     lock,
 )
 for command in COMMANDS:
