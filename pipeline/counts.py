@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pipeline import evidence, landing
+from pipeline import evidence, ledger
 from pipeline.compile import Compiled
 from pipeline.engine import quoted
 from pipeline.exports import Export
@@ -31,7 +31,7 @@ def collected(run: Run, models: dict[str, Compiled]) -> dict[str, Any]:
         else {"unmapped": everything[source]}
         for source in sorted(found)
     }
-    states = landing.states(run.store, run.engine).values()
+    states = ledger.states(run.store, run.engine).values()
     return NO_COUNTS | {
         "in": lines.total(),
         "out": records.total(),

@@ -165,9 +165,15 @@ def _bind_refused(run: Run, models: dict[str, Compiled]) -> None:
     run.bind("after.records", run.store.read("evidence.records"))
     objects = run.library["evidence/_objects"].sql
     place = "objects.source_file = records.source_file and objects.line_offset = records.line_offset"
+    # The places alone first: lines are long, and nearly all of them became records.
+    run.engine.materialise(
+        "evidence.left_places",
+        f"select objects.source_file, objects.line_offset from ({objects}) as objects "
+        f"anti join after.records as records on {place}",
+    )
     run.engine.materialise(
         "evidence.left_over",
-        f"select objects.* from ({objects}) as objects anti join after.records as records on {place}",
+        f"select objects.* from ({objects}) as objects semi join evidence.left_places as records on {place}",
     )
     run.engine.define("evidence.objects", "select * from evidence.left_over")
     left = _sources(run, "evidence.left_over")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from pipeline import files, landing, session, snapshots
+from pipeline import files, ledger, session, snapshots
 from pipeline.errors import UsageError, WarehouseError
 from pipeline.exports import EXPORTS
 from pipeline.run import Reporter, Run
@@ -90,8 +90,8 @@ def _restore(run: Run, target: Snapshot, digests: dict[str, dict[str, str]]) -> 
     for name in run.store.tables:
         if not name.startswith(("ops.", "raw.")):
             run.store.restore(name, _version(run, target, name), {"run_id": run.run_id, "restores": target.run_id})
-    lines, ledger = _version(run, target, "raw.lines"), _version(run, target, "raw.files")
-    landing.restore(run.store, lines, ledger, run.run_id, run.before.snapshot + 1)
+    lines, read = _version(run, target, "raw.lines"), _version(run, target, "raw.files")
+    ledger.restore(run.store, lines, read, run.run_id, run.before.snapshot + 1)
     contents = {}
     for name, table in run.store.tables.items():
         if name.startswith("ops."):

@@ -11,14 +11,14 @@ import pyarrow as pa
 
 from pipeline.compile import Compiled
 from pipeline.engine import Engine, quoted
-from pipeline.errors import GateError, ModelError
+from pipeline.errors import ModelError
 from pipeline.models import Library
 from pipeline.receipts import Receipt
 from pipeline.settings import Settings
 from pipeline.snapshots import Content, ExportFile, Snapshot, content_of, part_of
 from pipeline.sources import Stamps
-from pipeline.tables import violation
 from pipeline.warehouse import DeltaStore, Version
+from pipeline.writing import commit_checked
 
 
 class Reporter(Protocol):
@@ -87,12 +87,7 @@ class Run:
         declared = self.store.tables[table]
         columns = ", ".join(f'"{name}"' for name in declared.schema.names)
         files = self.engine.write_parquet(f"select {columns} from ({sql})", self.store.path(table))
-        if files:
-            self.engine.bind("run.written", [str(file.path) for file in files], declared.schema)
-            if broken := self.engine.rows(f"select * from run.written where {violation(declared)} limit 3"):
-                raise GateError(f"rows for {table} break its declaration in sql/tables: {broken}; nothing was published")
-        if files or replace:
-            self.store.commit(table, files, metadata, replace=replace)
+        commit_checked(self.store, self.engine, table, files, metadata, replace=replace)
 
     def try_models(self, models: Iterable[Compiled]) -> None:
         """Binds every model once, so that a mistake shows although its stream may have no lines. Names the file."""

@@ -230,7 +230,8 @@ def verify_content(
             f"(version {expected.delta_version}, {expected.rows} rows): the file was changed or damaged since"
         )
     if table.proof:
-        engine.bind("run.proven", store.read(table.name, version).files, table.schema, f"not ({table.proof})", with_names=True)
+        unproven = f"not coalesce({table.proof}, false)"
+        engine.bind("run.proven", store.read(table.name, version).files, table.schema, unproven, with_names=True)
         if broken := engine.rows("select distinct filename from run.proven order by filename"):
             where = ", ".join(row["filename"] for row in broken)
             raise DamageError(f"{where}: {table.name} at version {version} holds texts that are not what their hashes say")

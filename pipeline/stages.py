@@ -4,9 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pipeline import counts, evidence, exports, files, landing, scoring
+from pipeline import counts, evidence, exports, files, landing, ledger, scoring
 from pipeline.compile import Compiled
 from pipeline.exports import EXPORTS, Export
+from pipeline.reading import Load
 from pipeline.receipts import Receipt
 from pipeline.run import Run
 from pipeline.snapshots import combined_hash
@@ -46,17 +47,17 @@ def models_hash(compiled: Models) -> str:
 
 def _land(run: Run, receipt: Receipt) -> dict[str, str]:
     schema = run.store.tables["raw.lines"].schema
-    load = landing.Load(run.run_id, run.recorded_at, schema, run.settings.accept_rewrite)
+    load = Load(run.run_id, run.recorded_at, schema, run.settings.accept_rewrite)
     landed = landing.land(run.settings.data, run.store, run.engine, load, run.reporter.advance)
     receipt.warnings += [
         f"{name}: its last line is not complete yet and is read again next run" for name in landed.partial_tails
     ]
     receipt.warnings += [f"{name}: was rewritten; its new content counts from now on" for name in landed.rewritten]
-    return {"files": landing.ledger_hash(run.store, run.engine)}
+    return {"files": ledger.ledger_hash(run.store, run.engine)}
 
 
 def _landed(run: Run, receipt: Receipt) -> dict[str, str]:
-    return {"files": landing.ledger_hash(run.store, run.engine)}
+    return {"files": ledger.ledger_hash(run.store, run.engine)}
 
 
 def _nothing(run: Run, receipt: Receipt) -> dict[str, str]:

@@ -17,6 +17,9 @@ create macro has_key(line, key) as json_exists(line, '$.' || key);
 -- A number that stands for two texts together, the same wherever the same engine runs.
 create macro pair_hash(a, b) as hash(a, b);
 
+-- A number that stands for a text, the same wherever the same engine runs.
+create macro text_hash(t) as hash(t);
+
 -- A JSON string as text.
 create macro text(value) as case when starts_with(value, '"') then value ->> '$' end;
 

@@ -28,10 +28,10 @@ LAYERS = (
     ("scope",),
     ("run",),
     ("landing", "catalog"),
-    ("snapshots",),
+    ("snapshots", "ledger", "writing"),
     ("warehouse",),
     ("compile", "tables", "receipts"),
-    ("engine", "models", "readers", "sources", "splicing"),
+    ("engine", "models", "readers", "reading", "sources", "splicing"),
     ("errors", "lines", "parallel", "report", "settings", "version"),
 )
 LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in modules}
