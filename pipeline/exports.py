@@ -14,6 +14,17 @@ from pipeline.mending import Change, mend_rows, mend_set
 from pipeline.run import Run
 
 TEXTS = "exports.texts"
+CONFLICTS = "exports.conflicts"
+OPTIONS = pa.schema(
+    {
+        "include_review": pa.bool_(),
+        "include_partial": pa.bool_(),
+        "known_paths_given": pa.bool_(),
+        "cross_stream": pa.bool_(),
+        "cross_stream_days": pa.int64(),
+        "max_chars": pa.int64(),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -67,6 +78,9 @@ def bind_switches(run: Run) -> str:
         "include_review": gates.include_review,
         "include_partial": gates.include_partial,
         "known_paths_given": gates.known_paths is not None,
+        "cross_stream": gates.cross_stream,
+        "cross_stream_days": gates.cross_stream_days,
+        "max_chars": gates.max_chars,
     }
     run.state["switches"] = options
     bind_options(run)
@@ -76,8 +90,7 @@ def bind_switches(run: Run) -> str:
 
 def bind_options(run: Run) -> None:
     """Binds the switches that the exports were made with last."""
-    switches = run.state.get("switches", {})
-    run.engine.bind_arrow("run.options", pa.table({name: pa.array([value]) for name, value in switches.items()}))
+    run.engine.bind_arrow("run.options", pa.Table.from_pylist([run.state.get("switches", {})], schema=OPTIONS))
 
 
 def _known_paths(path: Path | None) -> set[str]:
@@ -105,16 +118,23 @@ def build(run: Run, export: Export, models: dict[str, Compiled], made_of: str) -
     """
     marks = run.metadata({model.name: f"{model.version}:{model.fingerprint}" for model in models.values()})
     grew = _update_texts(run, models[TEXTS.removeprefix("exports.")])
+    find_conflicts(run)
     reach = scope.find(run, export.name, made_of) if grew else None
     for stem, model in models.items():
-        if stem not in (export.name, *export.others, "texts"):
-            _materialise(run, f"exports.{stem}", model.sql, shared=reach is None)
+        name = f"exports.{stem}"
+        if stem not in (export.name, *export.others) and name not in (TEXTS, CONFLICTS):
+            _materialise(run, name, model.sql, shared=reach is None)
     change = mend_rows(run, export.table, models[export.name].sql, marks, reach)
     for stem in export.others:
         mend_set(run, f"exports.{stem.split('_')[0]}", models[stem].sql, marks, reach, export.name)
     run.bind_now("evidence.records", "scored.runs")
     run.state.setdefault("exports", {})[export.name] = {"made_of": made_of, "scored.runs": run.store.version("scored.runs")}
     return change
+
+
+def find_conflicts(run: Run) -> None:
+    """Makes `exports.conflicts` the texts that judges disagree on: over all records, however few are decided again."""
+    _materialise(run, CONFLICTS, run.library["exports/conflicts"].sql, shared=True)
 
 
 def _materialise(run: Run, name: str, sql: str, *, shared: bool) -> None:

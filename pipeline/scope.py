@@ -29,6 +29,7 @@ def find(run: Run, export: str, made_of: str) -> Reach | None:
     run.bind("before.scores", then, files=tuple(sorted(set(then.files) - set(now.files))))
     run.bind("after.scores", now, files=tuple(sorted(set(now.files) - set(then.files))))
     run.engine.materialise("run.changed", run.library["exports/_changed"].sql)
+    run.engine.materialise("run.touched", run.library["exports/_touched"].sql)
     reach = _tasks(run) if export == "preference" else _texts(run, export)
     amounts = "select (select count(*) from run.reached) as reached, (select count(*) from scored.runs) as total"
     (amount,) = run.engine.rows(amounts)
@@ -51,7 +52,7 @@ def _texts(run: Run, export: str) -> Reach:
 
 
 def _tasks(run: Run) -> Reach:
-    run.engine.materialise("run.tasks", "select distinct task_id from run.changed")
+    run.engine.materialise("run.tasks", run.library["exports/_tasks"].sql)
     amount = -1
     while (found := run.engine.value("select count(*) as n from run.tasks")) != amount:
         amount = found

@@ -20,6 +20,9 @@ class Gates:
     include_review: bool = False
     include_partial: bool = False
     known_paths: Path | None = None
+    cross_stream: bool = True
+    cross_stream_days: int = 7
+    max_chars: int | None = None
 
 
 @dataclass(frozen=True)

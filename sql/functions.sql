@@ -128,5 +128,8 @@ create macro utc(value) as
         when is_number(value) then utc_from_number(value)
     end;
 
+-- Whether two moments lie at most so many days apart.
+create macro within_days(a, b, days) as abs(epoch_us(a) - epoch_us(b)) <= days * 86400000000;
+
 -- A category and why.
 create macro score(category, reasons) as {'category': category, 'reasons': reasons};

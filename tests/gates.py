@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from pipeline import models
 from pipeline.engine import Engine
+from pipeline.exports import OPTIONS
 from pipeline.models import Library
 from pipeline.settings import builtin_sql
 from pipeline.tables import load
@@ -78,6 +79,9 @@ def gated(
     include_review: bool = False,
     include_partial: bool = False,
     known_paths: list[str] | None = None,
+    cross_stream: bool = True,
+    cross_stream_days: int = 7,
+    max_chars: int | None = None,
     lost: frozenset[str] = frozenset(),
 ) -> Gated:
     """Runs the models of an export in the order of their inputs. `lost` names columns that only the score lacks."""
@@ -89,8 +93,11 @@ def gated(
         "include_review": include_review,
         "include_partial": include_partial,
         "known_paths_given": known_paths is not None,
+        "cross_stream": cross_stream,
+        "cross_stream_days": cross_stream_days,
+        "max_chars": max_chars,
     }
-    engine.bind_arrow("run.options", pa.table({name: pa.array([value]) for name, value in options.items()}))
+    engine.bind_arrow("run.options", pa.Table.from_pylist([options], schema=OPTIONS))
     done: set[str] = set()
     for stem in (export, f"quarantine_{export}"):
         _materialise(engine, library, stem, done)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from pipeline import acceptance, evidence, files, scoring, snapshots
+from pipeline import acceptance, evidence, exports, files, scoring, snapshots
 from pipeline.audit import baseline, examples
 from pipeline.audit.context import Context
 from pipeline.audit.provenance import provenance_sample
@@ -75,6 +75,7 @@ def reread(export: Export) -> Callable[[Context], list[str]]:
 
     def check(context: Context) -> list[str]:
         context.run.bind_now("evidence.records", "scored.runs", export.table, "exports.texts")
+        exports.find_conflicts(context.run)
         files.bind_published(context.run, export)
         return _violations(context, f"export-{export.name}", f"{export.name}_file_is_gated", f"{export.name}_texts_fit_id")
 

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -122,6 +123,25 @@ RUN_OPTIONS = (
         show_envvar=True,
         help="Paths that exist, one a line as `git ls-files` prints; records that cite others are quarantined.",
     ),
+    click.option(
+        "--cross-stream/--no-cross-stream",
+        default=True,
+        show_default=True,
+        help="Pair records of different streams that are about the same subject.",
+    ),
+    click.option(
+        "--cross-stream-days",
+        type=click.IntRange(min=0, max=36500),
+        default=7,
+        show_default=True,
+        help="How far apart such records may lie.",
+    ),
+    click.option(
+        "--max-chars",
+        type=click.IntRange(min=1, max=2**31 - 1),
+        default=None,
+        help="Quarantine pairs whose sides are equal in their first so many characters: all that a trainer would see.",
+    ),
     click.option("--strict", is_flag=True, help="Fail where a line had to be skipped."),
     click.option("--accept-rewrite", is_flag=True, help="Land files anew whose landed bytes changed, as a new generation."),
     click.option("--recorded-at", type=Moment(), default=None, help="Landing time of new lines. [default: now]"),
@@ -146,5 +166,5 @@ def run_options(function: Function) -> Function:
 
 def settings_from(options: dict[str, Any]) -> Settings:
     """Returns the settings of a run from its options."""
-    gates = Gates(options.pop("include_review"), options.pop("include_partial"), options.pop("known_paths"))
+    gates = Gates(**{switch.name: options.pop(switch.name) for switch in fields(Gates)})
     return Settings(gates=gates, **options)

@@ -20,6 +20,8 @@ select
     text(field.provider) as model_provider,
     cast(null as varchar) as instruction,
     cast(null as varchar) as content,
+    cast(null as varchar) as alternative_content,
+    cast(null as varchar) as alternative_run_id,
     coalesce(texts(field.cited_paths), cast([] as varchar[])) as cited_paths,
     cast(null as varchar) as verdict,
     cast(null as varchar) as severity,

@@ -21,6 +21,8 @@ select
     model_provider,
     instruction,
     content,
+    alternative_content,
+    alternative_run_id,
     cited_paths,
     verdict,
     severity,

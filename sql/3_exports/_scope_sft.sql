@@ -1,14 +1,14 @@
--- The records that sft has to decide again: those that changed, and those that share an id with one of them.
+-- The records that sft has to decide again: those that a change touched, and those that share an id with one of them.
 -- grain: one row per record
 -- version: 1
 
 with ids as (
     select distinct texts.sft_id as id
     from exports.texts as texts
-    inner join run.changed as changed
+    inner join run.touched as touched
         on
-            texts.source = changed.source
-            and texts.sig_hash = changed.sig_hash
+            texts.source = touched.source
+            and texts.sig_hash = touched.sig_hash
 )
 
 select
@@ -23,4 +23,4 @@ union
 select
     source,
     sig_hash
-from run.changed
+from run.touched

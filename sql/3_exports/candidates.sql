@@ -52,12 +52,20 @@ select
     unknown_paths.unknown_path,
     case runs.category when 'accepted' then 1 when 'partially_accepted' then 2 else 3 end as category_rank,
     texts.rag_id,
-    texts.sft_id
+    texts.sft_id,
+    texts.subject,
+    texts.instruction_key,
+    texts.content_key,
+    conflicts.detail as conflict
 from scored.runs as runs
 left join exports.texts as texts
     on
         runs.source = texts.source
         and runs.sig_hash = texts.sig_hash
+left join exports.conflicts as conflicts
+    on
+        texts.instruction_key = conflicts.instruction_key
+        and texts.content_key = conflicts.content_key
 left join unknown_paths
     on
         runs.source = unknown_paths.source

@@ -1,4 +1,4 @@
--- Preference pairs: for one task, what was accepted beside what was not.
+-- Preference pairs: what was accepted beside what was not, for one task, about one subject, or in one decision.
 -- grain: one row per exported pair
 -- version: 1
 
@@ -7,10 +7,13 @@ select
     pairs.id,
     chosen.instruction as prompt,
     chosen.content as chosen,
-    rejected.content as rejected,
+    case pairs.preference
+        when 'settled_discrepancy' then rejected.alternative_content
+        else rejected.content
+    end as rejected,
     pairs.preference as reason,
     chosen.run_id as chosen_run_id,
-    rejected.run_id as rejected_run_id,
+    pairs.rejected_run_id,
     chosen.task_id,
     chosen.occurred_at as created_at,
     {

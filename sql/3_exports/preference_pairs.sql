@@ -1,51 +1,70 @@
--- Every candidate pair of a task, the gate that stops it, and its place among those that pass.
+-- Every candidate pair, the gate that stops it, and its place among those that pass.
 -- grain: one row per candidate pair
 -- version: 1
 
-with considered as (
+with sides as (
     select
-        rows.task_id,
-        rows.category,
-        rows.place,
-        rows.source,
-        rows.sig_hash,
-        records.run_id,
-        records.instruction,
-        records.content
-    from exports.preference_rows as rows
-    inner join evidence.records as records
+        pairs.section,
+        pairs.unit,
+        pairs.kind,
+        pairs.preference,
+        pairs.chosen_place,
+        pairs.rejected_place,
+        greatest(pairs.chosen_place, pairs.rejected_place) as outer_place,
+        pairs.task_id,
+        pairs.chosen_source,
+        pairs.chosen_sig_hash,
+        pairs.rejected_source,
+        pairs.rejected_sig_hash,
+        chosen.run_id as chosen_run_id,
+        chosen.instruction as prompt,
+        chosen.content as chosen,
+        case pairs.section when 3 then rejected.alternative_run_id else rejected.run_id end as rejected_run_id,
+        case pairs.section when 3 then rejected.alternative_content else rejected.content end as rejected
+    from exports.preference_candidates as pairs
+    inner join evidence.records as chosen
         on
-            rows.source = records.source
-            and rows.sig_hash = records.sig_hash
-    where
-        rows.reason is null
-        and rows.place <= 10
+            pairs.chosen_source = chosen.source
+            and pairs.chosen_sig_hash = chosen.sig_hash
+    inner join evidence.records as rejected
+        on
+            pairs.rejected_source = rejected.source
+            and pairs.rejected_sig_hash = rejected.sig_hash
 ),
 
-paired as (
+gated as (
     select
-        chosen.task_id,
-        case rejected.category when 'rejected' then 1 else 2 end as kind,
-        greatest(chosen.place, rejected.place) as outer_place,
-        chosen.place as chosen_place,
-        rejected.place as rejected_place,
-        chosen.source as chosen_source,
-        chosen.sig_hash as chosen_sig_hash,
-        rejected.source as rejected_source,
-        rejected.sig_hash as rejected_sig_hash,
+        sides.section,
+        sides.unit,
+        sides.kind,
+        sides.preference,
+        sides.chosen_place,
+        sides.rejected_place,
+        sides.outer_place,
+        sides.task_id,
+        sides.chosen_source,
+        sides.chosen_sig_hash,
+        sides.rejected_source,
+        sides.rejected_sig_hash,
+        sides.rejected_run_id,
         'pref-' || substr(
-            sha256(chosen.instruction || chr(31) || chosen.content || chr(31) || rejected.content), 1, 16
+            sha256(sides.prompt || chr(31) || sides.chosen || chr(31) || sides.rejected), 1, 16
         ) as id,
         case
-            when chosen.run_id = rejected.run_id then 'self_pairing'
-            when trimmed(chosen.content) = trimmed(rejected.content) then 'invalid_preference_pairing'
-        end as pair_reason
-    from considered as chosen
-    inner join considered as rejected
-        on
-            chosen.task_id = rejected.task_id
-            and chosen.category = 'accepted'
-            and rejected.category in ('rejected', 'partially_accepted')
+            when sides.chosen_run_id = sides.rejected_run_id then 'self_pairing'
+            when trimmed(sides.chosen) = trimmed(sides.rejected) then 'invalid_preference_pairing'
+            when
+                substr(sides.chosen, 1, options.max_chars) = substr(sides.rejected, 1, options.max_chars)
+                then 'invalid_preference_pairing'
+        end as pair_reason,
+        case
+            when
+                trimmed(sides.chosen) <> trimmed(sides.rejected)
+                and substr(sides.chosen, 1, options.max_chars) = substr(sides.rejected, 1, options.max_chars)
+                then ' equal in their first ' || options.max_chars || ' characters,'
+        end as note
+    from sides
+    cross join run.options as options
 ),
 
 deduplicated as (
@@ -56,27 +75,29 @@ deduplicated as (
             when
                 row_number() over (
                     partition by id, pair_reason is null
-                    order by task_id, kind, outer_place, chosen_place, rejected_place
+                    order by section, unit, kind, outer_place, chosen_place, rejected_place
                 ) > 1
                 then 'duplicate_id'
         end as reason
-    from paired
+    from gated
 )
 
 select
     task_id,
     id,
-    case kind when 1 then 'accepted_over_rejected' else 'accepted_over_partially_accepted' end as preference,
+    preference,
     chosen_source,
     chosen_sig_hash,
     rejected_source,
     rejected_sig_hash,
+    rejected_run_id,
     reason,
+    case when reason = 'invalid_preference_pairing' then note end as note,
     case
-        when reason is null
+        when reason is null and section < 3
             then
                 row_number() over (
-                    partition by task_id, reason is null
+                    partition by section, unit, reason is null
                     order by kind, outer_place, chosen_place, rejected_place
                 ) > 5
         else false

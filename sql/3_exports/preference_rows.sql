@@ -4,49 +4,28 @@
 
 with tasks as (
     select task_id
-    from exports.candidates
+    from exports.preference_gates
     group by task_id
     having
         count(case when category = 'accepted' then 1 end) > 0
         and count(case when category in ('rejected', 'partially_accepted') then 1 end) > 0
-),
-
-gated as (
-    select
-        candidates.source,
-        candidates.run_id,
-        candidates.task_id,
-        candidates.occurred_at,
-        candidates.category,
-        candidates.source_file,
-        candidates.line_offset,
-        candidates.sig_hash,
-        candidates.unknown_path,
-        case
-            when candidates.row_reason is not null then candidates.row_reason
-            when candidates.content_is_blank then 'empty_content'
-            when candidates.category = 'accepted' and candidates.instruction_is_blank then 'empty_content'
-            when candidates.unknown_path is not null then 'hallucinated_file_path'
-        end as reason
-    from exports.candidates as candidates
-    inner join tasks
-        on candidates.task_id = tasks.task_id
-    where candidates.category in ('accepted', 'rejected', 'partially_accepted')
 )
 
 select
-    source,
-    run_id,
-    task_id,
-    occurred_at,
-    category,
-    source_file,
-    line_offset,
-    sig_hash,
-    reason,
-    case when reason = 'hallucinated_file_path' then 'not a known path: ' || unknown_path end as detail,
+    gates.source,
+    gates.run_id,
+    gates.task_id,
+    gates.occurred_at,
+    gates.category,
+    gates.source_file,
+    gates.line_offset,
+    gates.sig_hash,
+    gates.reason,
+    gates.detail,
     row_number() over (
-        partition by task_id, category, reason is null
-        order by occurred_at, sig_hash, source
+        partition by gates.task_id, gates.category, gates.reason is null
+        order by gates.occurred_at, gates.sig_hash, gates.source
     ) as place
-from gated
+from exports.preference_gates as gates
+inner join tasks
+    on gates.task_id = tasks.task_id

@@ -13,6 +13,7 @@ with gated as (
         candidates.line_offset,
         candidates.sig_hash,
         candidates.unknown_path,
+        candidates.conflict,
         candidates.rag_id as id,
         case
             when candidates.row_reason is not null then candidates.row_reason
@@ -20,6 +21,7 @@ with gated as (
             when candidates.category = 'needs_human_review' and not options.include_review then 'category_disallowed'
             when candidates.content_is_blank then 'empty_content'
             when candidates.unknown_path is not null then 'hallucinated_file_path'
+            when candidates.conflict is not null then 'conflicting_verdict'
         end as reason
     from exports.candidates as candidates
     cross join run.options as options
@@ -47,5 +49,6 @@ select
     case
         when reason is null and rank_of_id > 1 then 'an earlier record has the same text: ' || id
         when reason = 'hallucinated_file_path' then 'not a known path: ' || unknown_path
+        when reason = 'conflicting_verdict' then conflict
     end as detail
 from numbered

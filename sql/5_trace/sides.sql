@@ -48,7 +48,7 @@ select
     rows.prompt as instruction,
     rows.chosen as content,
     cast(null as varchar) as title,
-    case when rows.reason like 'accepted_over_%' then 'accepted' end as category,
+    'accepted' as category,
     rows.chosen_run_id as run_id,
     rows.task_id,
     rows.created_at as occurred_at,
@@ -65,14 +65,15 @@ select
     'rejected' as side,
     [rows.prompt, rows.chosen, rows.rejected] as texts,
     cast(null as varchar) as instruction,
-    case when rows.reason like 'accepted_over_%' then rows.rejected end as content,
+    case when rows.reason <> 'settled_discrepancy' then rows.rejected end as content,
     cast(null as varchar) as title,
-    case
-        when rows.reason = 'accepted_over_rejected' then 'rejected'
-        when rows.reason = 'accepted_over_partially_accepted' then 'partially_accepted'
+    case rows.reason
+        when 'accepted_over_partially_accepted' then 'partially_accepted'
+        when 'settled_discrepancy' then 'accepted'
+        else 'rejected'
     end as category,
-    rows.rejected_run_id as run_id,
-    case when rows.reason like 'accepted_over_%' then rows.task_id end as task_id,
+    case when rows.reason <> 'settled_discrepancy' then rows.rejected_run_id end as run_id,
+    case when rows.reason <> 'cross_stream' then rows.task_id end as task_id,
     null as occurred_at,
     rows.rejected_provenance as provenance
 from exports.preference as rows

@@ -1,4 +1,4 @@
--- What was stopped on its way out of the traced lines: by a gate, or for coming too late in its task.
+-- What was stopped on its way out of the traced lines: by a gate, or for coming too late in its task or subject.
 -- A pair that was stopped names its chosen side in its columns, and the other one at the end of its detail.
 -- grain: one row per stopped record or pair, and side
 -- version: 1
@@ -37,7 +37,7 @@ union all
 select
     'preference' as export,
     'capped' as reason,
-    capped.id || ' came after the last pair that its task may have' as detail,
+    capped.id || ' came after the last pair that its task or subject may have' as detail,
     'chosen' as side,
     places.source_file,
     places.line_offset
@@ -52,7 +52,7 @@ union all
 select
     'preference' as export,
     'capped' as reason,
-    capped.id || ' came after the last pair that its task may have' as detail,
+    capped.id || ' came after the last pair that its task or subject may have' as detail,
     'rejected' as side,
     places.source_file,
     places.line_offset

@@ -1,27 +1,112 @@
--- Every pair of the preference file is of one task, of two runs and two texts, and only its chosen side was accepted.
+-- Every pair of the preference file holds something accepted against something that was not, of two runs and two texts:
+-- of one task; of two tasks about one subject, from two streams; or both from one record in which somebody decided.
+-- No text that judges disagree on, and no two that begin alike as far as the switches say.
 -- grain: one row per violation
 -- version: 1
 -- stage: export-preference
 
+with named as (
+    select provenance.sig_hash as sig_hash from files.preference
+    union
+    select rejected_provenance.sig_hash as sig_hash from files.preference
+),
+
+sides as (
+    select
+        runs.source,
+        runs.run_id,
+        runs.task_id,
+        runs.occurred_at,
+        runs.category,
+        runs.source_file,
+        runs.line_offset,
+        runs.sig_hash,
+        texts.subject,
+        texts.instruction_is_blank,
+        texts.instruction_key,
+        conflicts.detail as conflict,
+        records.alternative_run_id
+    from scored.runs as runs
+    inner join named
+        on runs.sig_hash = named.sig_hash
+    left join evidence.records as records
+        on
+            runs.source = records.source
+            and runs.sig_hash = records.sig_hash
+    left join exports.texts as texts
+        on
+            runs.source = texts.source
+            and runs.sig_hash = texts.sig_hash
+    left join exports.conflicts as conflicts
+        on
+            texts.instruction_key = conflicts.instruction_key
+            and texts.content_key = conflicts.content_key
+),
+
+pairs as (
+    select
+        file.id,
+        file.reason,
+        file.created_at,
+        file.rejected_run_id,
+        chosen.category as chosen_category,
+        rejected.category as rejected_category,
+        chosen.conflict is not null or rejected.conflict is not null as is_disputed,
+        chosen.run_id = file.rejected_run_id as is_one_run,
+        chosen.task_id = rejected.task_id as is_one_task,
+        rejected.run_id = file.rejected_run_id as names_the_run,
+        rejected.alternative_run_id = file.rejected_run_id as names_the_other_run,
+        chosen.source = rejected.source as is_one_stream,
+        chosen.sig_hash = rejected.sig_hash as is_one_record,
+        chosen.subject = rejected.subject as is_one_subject,
+        rejected.instruction_is_blank or chosen.instruction_key = rejected.instruction_key as is_one_question,
+        within_days(chosen.occurred_at, rejected.occurred_at, options.cross_stream_days) as is_one_time,
+        trimmed(file.chosen) = trimmed(file.rejected) as is_one_text,
+        substr(file.chosen, 1, options.max_chars) = substr(file.rejected, 1, options.max_chars) as begins_alike,
+        options.cross_stream
+    from files.preference as file
+    cross join run.options as options
+    left join sides as chosen
+        on
+            chosen.sig_hash = file.provenance.sig_hash
+            and chosen.source_file = file.provenance.source_file
+            and chosen.line_offset = file.provenance.line_offset
+    left join sides as rejected
+        on
+            rejected.sig_hash = file.rejected_provenance.sig_hash
+            and rejected.source_file = file.rejected_provenance.source_file
+            and rejected.line_offset = file.rejected_provenance.line_offset
+)
+
 select
-    file.id,
-    chosen.category as chosen_category,
-    rejected.category as rejected_category
-from files.preference as file
-left join scored.runs as chosen
-    on
-        chosen.sig_hash = file.provenance.sig_hash
-        and chosen.source_file = file.provenance.source_file
-        and chosen.line_offset = file.provenance.line_offset
-left join scored.runs as rejected
-    on
-        rejected.sig_hash = file.rejected_provenance.sig_hash
-        and rejected.source_file = file.rejected_provenance.source_file
-        and rejected.line_offset = file.rejected_provenance.line_offset
+    id,
+    reason,
+    chosen_category,
+    rejected_category
+from pairs
 where
-    coalesce(chosen.category <> 'accepted', true)
-    or coalesce(rejected.category not in ('rejected', 'partially_accepted'), true)
-    or coalesce(file.reason <> 'accepted_over_' || rejected.category, true)
-    or coalesce(chosen.task_id <> rejected.task_id, true)
-    or coalesce(chosen.run_id = rejected.run_id, true)
-    or file.created_at is null
+    coalesce(chosen_category <> 'accepted', true)
+    or coalesce(is_one_run, true)
+    or created_at is null
+    or is_disputed
+    or coalesce(is_one_text, true)
+    or coalesce(begins_alike, false)
+    or not coalesce(
+        case reason
+            when 'accepted_over_rejected' then rejected_category = 'rejected' and is_one_task and names_the_run
+            when 'accepted_over_partially_accepted'
+                then rejected_category = 'partially_accepted' and is_one_task and names_the_run
+            when 'cross_stream'
+                then
+                    rejected_category = 'rejected'
+                    and names_the_run
+                    and cross_stream
+                    and not is_one_task
+                    and not is_one_stream
+                    and is_one_subject
+                    and is_one_question
+                    and is_one_time
+            when 'settled_discrepancy' then is_one_record and is_one_stream and names_the_other_run
+        end,
+        false
+    )

@@ -3,10 +3,23 @@
 -- version: 1
 -- stage: export-rag
 
+with disputed as (
+    select
+        texts.source,
+        texts.sig_hash,
+        conflicts.detail
+    from exports.texts as texts
+    inner join exports.conflicts as conflicts
+        on
+            texts.instruction_key = conflicts.instruction_key
+            and texts.content_key = conflicts.content_key
+)
+
 select
     file.id,
     file.source_category as claimed_category,
-    runs.category
+    runs.category,
+    disputed.detail as conflict
 from files.rag as file
 cross join run.options as options
 left join scored.runs as runs
@@ -14,8 +27,13 @@ left join scored.runs as runs
         runs.sig_hash = file.provenance.sig_hash
         and runs.source_file = file.provenance.source_file
         and runs.line_offset = file.provenance.line_offset
+left join disputed
+    on
+        runs.source = disputed.source
+        and runs.sig_hash = disputed.sig_hash
 where
     runs.category is null
+    or disputed.detail is not null
     or runs.category <> file.source_category
     or is_blank(file.source_run_id)
     or is_blank(file.task_id)

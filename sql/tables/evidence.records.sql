@@ -13,6 +13,8 @@ create table evidence.records (
     model_provider varchar, -- who ran the model
     instruction varchar, -- what was asked
     content varchar, -- what was produced
+    alternative_content varchar, -- what somebody decided against, where two answers were held against each other
+    alternative_run_id varchar, -- the run that produced it
     cited_paths varchar[] not null, -- paths that the row cites
     verdict varchar, -- the stream's own verdict, lower case
     severity varchar, -- severity of a finding, lower case

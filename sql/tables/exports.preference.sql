@@ -11,14 +11,14 @@ create table exports.preference (
     prompt varchar not null, -- the instruction of the chosen record
     chosen varchar not null, -- the content that was accepted
     rejected varchar not null, -- the content that was not, or not at once
-    reason varchar not null, -- accepted_over_rejected or accepted_over_partially_accepted
+    reason varchar not null, -- accepted_over_rejected, accepted_over_partially_accepted, cross_stream or settled_discrepancy
     chosen_run_id varchar not null, -- the run behind the chosen content
     rejected_run_id varchar not null, -- the run behind the other
-    task_id varchar not null, -- the task of both
+    task_id varchar not null, -- the task of the chosen one
     created_at timestamptz not null, -- when the chosen one was produced
     provenance struct(source_file varchar, line_offset bigint, sig_hash varchar, recorded_at timestamptz) not null, -- where the chosen one comes from
     rejected_provenance struct(source_file varchar, line_offset bigint, sig_hash varchar, recorded_at timestamptz) not null, -- where the other comes from
-    check (reason in ('accepted_over_rejected', 'accepted_over_partially_accepted')),
+    check (reason in ('accepted_over_rejected', 'accepted_over_partially_accepted', 'cross_stream', 'settled_discrepancy')),
     check (chosen_run_id <> rejected_run_id),
     check (trim(prompt) <> '' and trim(chosen) <> '' and trim(rejected) <> '' and trim(chosen) <> trim(rejected)),
     check (provenance['sig_hash'] is not null and provenance['source_file'] is not null and provenance['line_offset'] is not null),

@@ -4,7 +4,7 @@
 
 create table exports.quarantine (
     export varchar not null, -- rag, sft or preference
-    reason varchar not null, -- one of eleven
+    reason varchar not null, -- one of twelve
     detail varchar, -- what exactly was wrong; for a pair, the other side
     source varchar, -- the stream
     source_run_id varchar, -- the run of the agent
@@ -17,7 +17,7 @@ create table exports.quarantine (
         reason in (
             'missing_provenance', 'missing_source_run_id', 'empty_content', 'schema_violation', 'unsafe_sft_category',
             'unsafe_rag_category', 'invalid_preference_pairing', 'hallucinated_file_path', 'duplicate_id',
-            'self_pairing', 'category_disallowed'
+            'self_pairing', 'category_disallowed', 'conflicting_verdict'
         )
     )
 );

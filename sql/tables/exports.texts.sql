@@ -8,5 +8,8 @@ create table exports.texts (
     content_is_blank boolean not null, -- nothing was produced
     instruction_is_blank boolean not null, -- nothing was asked
     rag_id varchar, -- the id that the record has in the retrieval corpus
-    sft_id varchar -- the id that it has in the fine-tuning corpus
+    sft_id varchar, -- the id that it has in the fine-tuning corpus
+    subject varchar, -- what the record is about; null where that is blank
+    instruction_key varchar not null, -- md5 of the trimmed instruction, or of nothing
+    content_key varchar -- 16 hex digits of the sha256 of the trimmed content; null where that is blank
 );
