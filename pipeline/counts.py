@@ -54,7 +54,7 @@ def landed(run: Run) -> dict[str, Any]:
 
 def scored(run: Run) -> dict[str, Any]:
     """Counts scores by category, by reason and by stream."""
-    run.bind_now("evidence.records", "scored.runs")
+    run.bind_now("evidence.records", "scored.runs", "scored.model_ledger")
     by_category = _sorted(run, "select category as key, count(*) as amount from scored.runs group by category")
     reasons = "select unnest(reasons) as key, 1 as amount from scored.runs"
     by_stream: dict[str, dict[str, int]] = {}

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pipeline import counts, evidence, exports, files, landing, ledger, scoring
+from pipeline import counts, evidence, exports, files, landing, model_ledger, scoring
 from pipeline.compile import Compiled
 from pipeline.exports import EXPORTS, Export
 from pipeline.reading import Load
@@ -64,6 +64,12 @@ def _nothing(run: Run, receipt: Receipt) -> dict[str, str]:
     return {}
 
 
+def _judge(run: Run, models: Models, made_of: str) -> None:
+    # A change of the ledger alone judges nothing again.
+    scoring.build(run, {name: model for name, model in models.items() if model.sources})
+    model_ledger.build(run)
+
+
 def _export(export: Export) -> Stage:
     def prepare(run: Run, receipt: Receipt) -> dict[str, str]:
         if run.settings.gates.known_paths is None:
@@ -106,10 +112,10 @@ SCORE = Stage(
     "score",
     needs=("collect",),
     inputs=("evidence.records",),
-    outputs=("scored.runs",),
+    outputs=("scored.runs", "scored.model_ledger"),
     prepare=_nothing,
-    models=scoring.models_of,
-    build=lambda run, models, _: scoring.build(run, models),
+    models=lambda run: scoring.models_of(run) | model_ledger.models_of(run),
+    build=_judge,
     count=lambda run, models: counts.scored(run),
 )
 EXPORT_STAGES = tuple(_export(export) for export in EXPORTS)

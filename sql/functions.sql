@@ -133,3 +133,39 @@ create macro within_days(a, b, days) as abs(epoch_us(a) - epoch_us(b)) <= days *
 
 -- A category and why.
 create macro score(category, reasons) as {'category': category, 'reasons': reasons};
+
+-- A sum of US dollars that may be added up in any order: to a billionth, from 0 to a billion. Anything else: null.
+create macro dollars(amount) as case when amount >= 0 then try_cast(amount as decimal(18, 9)) end;
+
+-- A measured number as it is kept: so many digits, and no trace of how a machine got there.
+create macro rounded(amount, digits) as round(cast(amount as double), digits);
+
+-- Which part of a whole that is, from 0 to 1; null of nothing.
+create macro share(part, whole) as rounded(part / nullif(whole, 0), 6);
+
+-- The value that so large a share of the values lies below, between two of them where it must; nulls do not count.
+create macro quantile_of(amounts, part) as quantile_cont(cast(amounts as double), part);
+
+-- The ends of the 95 % Wilson interval of a share, `hits` of `trials`; null of nothing.
+create macro wilson_middle(hits, trials) as (hits + 1.920729410347062) / (trials + 3.841458820694124);
+
+create macro wilson_reach(hits, trials) as
+    1.959963984540054 * sqrt(hits * ((trials - hits) / nullif(trials, 0)) + 0.960364705173531) / (trials + 3.841458820694124);
+
+create macro wilson_low(hits, trials) as
+    case
+        when trials > 0 and hits = 0 then 0.0
+        when trials > 0 then rounded(wilson_middle(hits, trials) - wilson_reach(hits, trials), 6)
+    end;
+
+create macro wilson_high(hits, trials) as
+    case
+        when trials > 0 and hits = trials then 1.0
+        when trials > 0 then rounded(wilson_middle(hits, trials) + wilson_reach(hits, trials), 6)
+    end;
+
+-- A share as people say it.
+create macro in_percent(part) as cast(cast(round(100 * part) as bigint) as varchar) || ' %';
+
+-- The name of a reason as people say it.
+create macro in_words(name) as replace(name, '_', ' ');

@@ -112,6 +112,7 @@ HARM = {
         lambda rows: [row | {"category": "rejected"} for row in rows],
         ("sft_reread", "rag_reread", "preference_reread"),
     ),
+    "another ledger": Harm("scored.model_ledger", first(accepted_low=0.5), ("rescoring_reproduces", "files_equal_tables")),
     "another text": Harm("exports.rag", first(content="other"), ("files_equal_tables",)),
     "a receipt less": Harm("ops.receipts", lambda rows: rows[1:], ("receipts_complete",)),
     "a receipt of another shape": Harm(

@@ -173,15 +173,15 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.mark.parametrize("query", blocks(GUIDE, "sql"), ids=[f"q{number}" for number in range(1, 11)])
+@pytest.mark.parametrize("query", blocks(GUIDE, "sql"), ids=[f"q{number}" for number in range(1, 12)])
 def test_queries_of_the_guide_return_rows(query: str, sample: Path) -> None:
     assert Warehouse(sample / "warehouse").sql(query).num_rows > 0
 
 
-def test_the_guide_asks_ten_questions() -> None:
-    section = GUIDE.read_text(encoding="utf-8").split("\n## Ten questions")[1]
+def test_the_guide_asks_eleven_questions() -> None:
+    section = GUIDE.read_text(encoding="utf-8").split("\n## Eleven questions")[1]
     questions = re.split(r"^### ", section, flags=re.MULTILINE)[1:]
-    assert [question.split(".")[0] for question in questions] == [str(number) for number in range(1, 11)]
+    assert [question.split(".")[0] for question in questions] == [str(number) for number in range(1, 12)]
     assert all("```sql\n" in question for question in questions)
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from pipeline import acceptance, evidence, exports, files, scoring, snapshots
+from pipeline import acceptance, evidence, exports, files, model_ledger, scoring, snapshots
 from pipeline.audit import baseline, examples
 from pipeline.audit.context import Context
 from pipeline.audit.provenance import provenance_sample
@@ -60,14 +60,19 @@ def category_domain(context: Context) -> list[str]:
 
 
 def rescoring_reproduces(context: Context) -> list[str]:
-    """The models give every record the score that it has."""
+    """The models give every record the score that it has, and these scores make the ledger that there is."""
     run = context.run
     scoring.rescore(run, scoring.models_of(run))
+    run.bind_now("evidence.records", ledger.LEDGER)
+    run.engine.define("scored.runs", "select * from run.rescored")
+    model_ledger.compute(run)
+    moved = run.engine.rows(f"select distinct model_name, task_type from ({model_ledger.difference(run)}) limit {SHOWN}")
     run.bind_now("scored.runs")
     columns = ", ".join(run.store.tables["scored.runs"].schema.names)
     was, now = (f"select {columns} from {name}" for name in ("scored.runs", "run.rescored"))
     rows = run.engine.rows(f"({was} except all {now}) union all ({now} except all {was}) limit {SHOWN}")
-    return [f"{row['source_file']}:{row['line_offset']}: scored again, it is another row" for row in rows]
+    found = [f"{row['source_file']}:{row['line_offset']}: scored again, it is another row" for row in rows]
+    return [*found, *(f"the ledger says another thing of {row['model_name']}, {row['task_type']}" for row in moved)]
 
 
 def reread(export: Export) -> Callable[[Context], list[str]]:

@@ -2,6 +2,7 @@
 
 import click
 
+from pipeline.cli.fleet import models
 from pipeline.cli.models import lock
 from pipeline.cli.query import health, receipts, sql, tables
 from pipeline.cli.releasing import release_freeze
@@ -29,6 +30,7 @@ def main() -> None:
     distill sql "select * from scored.runs limit 5"
     distill tables                        what there is to query
     distill trace ID                      where an exported row comes from
+    distill models                        which model should get which type of task
     distill health                        is everything fine, and what to do next
     distill restore --to last-good        put tables and files back as they were
 
@@ -38,7 +40,7 @@ def main() -> None:
 
 COMMANDS = (
     *RUN_COMMANDS,
-    *(sql, tables, receipts, trace),
+    *(sql, tables, receipts, trace, models),
     *(health, acceptance, audit_full),
     *(history, diff, restore, vacuum, release_freeze),
     lock,
