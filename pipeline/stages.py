@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pipeline import counts, evidence, exports, files, landing, model_ledger, scoring
+from pipeline import counts, evidence, exports, files, landing, ledger, model_ledger, scoring
 from pipeline.compile import Compiled
 from pipeline.exports import EXPORTS, Export
 from pipeline.reading import Load

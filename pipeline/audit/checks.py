@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from pipeline import acceptance, evidence, exports, files, model_ledger, scoring, snapshots
+from pipeline import acceptance, evidence, exports, files, ledger, model_ledger, scoring, snapshots
 from pipeline.audit import baseline, examples
 from pipeline.audit.context import Context
 from pipeline.audit.provenance import provenance_sample
@@ -63,7 +63,7 @@ def rescoring_reproduces(context: Context) -> list[str]:
     """The models give every record the score that it has, and these scores make the ledger that there is."""
     run = context.run
     scoring.rescore(run, scoring.models_of(run))
-    run.bind_now("evidence.records", ledger.LEDGER)
+    run.bind_now("evidence.records", model_ledger.LEDGER)
     run.engine.define("scored.runs", "select * from run.rescored")
     model_ledger.compute(run)
     moved = run.engine.rows(f"select distinct model_name, task_type from ({model_ledger.difference(run)}) limit {SHOWN}")
