@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from pipeline import acceptance, evidence, exports, files, ledger, model_ledger, scoring, snapshots
+from pipeline import acceptance, evidence, exports, files, model_ledger, scoring, snapshots
 from pipeline.audit import baseline, examples
 from pipeline.audit.context import Context
 from pipeline.audit.provenance import provenance_sample
