@@ -35,14 +35,15 @@ def opened() -> Iterator[Opened]:
 
 def records(rng: random.Random, amount: int) -> Rows:
     """Either few tasks, so that most changes reach most records, or so many that subjects and texts alone tie them together."""
-    tasks, subjects = rng.choice(["abcdefgh", range(3 * amount)]), rng.choice([["s"], ["s", "s", "t", None]])
-    judge = rng.choice([None, {"x": "accepted", "y": "rejected"}])
+    tasks = [str(number) for number in range(rng.choice([8, 3 * amount]))]
+    subjects: list[str | None] = ["s"] if rng.random() < 0.5 else ["s", "s", "t", None]
+    judge = {"x": "accepted", "y": "rejected"} if rng.random() < 0.5 else None
     rows = []
     for number in range(amount):
         row = record(str(number), rng.choice([*CATEGORIES, "accepted", "rejected"]), line_offset=number)
         row |= {
             "source": rng.choice("xyz" if judge is None else "xy"),
-            "task_id": str(rng.choice(tasks)),
+            "task_id": rng.choice(tasks),
             "subject": rng.choice(subjects),
             "occurred_at": START + rng.choice(MOMENTS),
             "instruction": rng.choice(["ask", "ask", "ask ", "else", None]),
