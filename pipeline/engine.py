@@ -65,13 +65,17 @@ class Engine:
     def close(self) -> None:
         self._connection.close()
 
-    def bind(self, name: str, files: Sequence[str], schema: pa.Schema, where: str = "", *, with_names: bool = False) -> None:
+    def bind(
+        self, name: str, files: Sequence[str], schema: pa.Schema, where: str = "", *, with_names: bool = False
+    ) -> frozenset[str]:
         """Makes `name` a view on these Parquet files; without files, an empty one with the columns of `schema`.
 
         with_names: with a column `filename` more
+        Returns the columns that the files lack, for they are older than the columns: these are null in the view.
         """
         self._bound[name] = tuple(files)
-        self.execute(f"create or replace view {name} as {_selection(schema, files, where, with_names)}")
+        with self._explained(f"the view {name}"):
+            return _create_view(self._connection, name, schema, files, where, with_names)
 
     def bind_arrow(self, name: str, table: pa.Table) -> None:
         """Makes `name` a view on an Arrow table, which is kept alive with the connection."""
@@ -259,7 +263,7 @@ def _write_views(draft: Path, views: Mapping[str, tuple[pa.Schema, Sequence[str]
     try:
         for name, (schema, files, comments) in views.items():
             connection.execute(f"create schema if not exists {name.split('.')[0]}")
-            connection.execute(f"create view {name} as {_selection(schema, files)}")
+            _create_view(connection, name, schema, files)
             for column, comment in comments.items():
                 kind, target = ("column", f'{name}."{column}"') if column else ("view", name)
                 connection.execute(f"comment on {kind} {target} is {quoted(comment)}")
@@ -267,13 +271,40 @@ def _write_views(draft: Path, views: Mapping[str, tuple[pa.Schema, Sequence[str]
         connection.close()
 
 
-def _selection(schema: pa.Schema, files: Sequence[str], where: str = "", with_names: bool = False) -> str:
+def _create_view(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    schema: pa.Schema,
+    files: Sequence[str],
+    where: str = "",
+    with_names: bool = False,
+) -> frozenset[str]:
+    """Creates a view and returns the columns that its files lack. All files of one version of a table have the same columns."""
+    create = f"create or replace view {name} as"
+    try:
+        connection.execute(f"{create} {_selection(schema, files, where, with_names, frozenset())}")
+    except duckdb.BinderException:
+        held = connection.execute(f"describe select * from read_parquet({quoted(files[0])})").fetchall() if files else []
+        lacking = frozenset(schema.names) - {row[0] for row in held}
+        if not held or not lacking:
+            raise
+        connection.execute(f"{create} {_selection(schema, files, where, with_names, lacking)}")
+        return lacking
+    return frozenset()
+
+
+def _selection(schema: pa.Schema, files: Sequence[str], where: str, with_names: bool, lacking: frozenset[str]) -> str:
     if files:
         condition = f" where {where}" if where else ""
         listed, names = ", ".join(map(quoted, files)), ", filename" if with_names else ""
-        return f"select {_columns(schema)}{names} from read_parquet([{listed}], filename = {with_names}){condition}"
-    columns = ", ".join(f'cast(null as {_sql_type(f.type)}) as "{f.name}"' for f in schema)
+        columns = ", ".join(_null(field) if field.name in lacking else f'"{field.name}"' for field in schema)
+        return f"select {columns}{names} from read_parquet([{listed}], filename = {with_names}){condition}"
+    columns = ", ".join(map(_null, schema))
     return f"select {columns}{', cast(null as varchar) as filename' if with_names else ''} where false"
+
+
+def _null(field: pa.Field) -> str:
+    return f'cast(null as {_sql_type(field.type)}) as "{field.name}"'
 
 
 def _sql_type(kind: pa.DataType) -> str:
@@ -330,7 +361,3 @@ def _printed(value: str, kind: DuckDBPyType) -> str:
 def quoted(text: str) -> str:
     """Returns a text as a SQL literal."""
     return "'" + text.replace("'", "''") + "'"
-
-
-def _columns(schema: pa.Schema) -> str:
-    return ", ".join(f'"{name}"' for name in schema.names)

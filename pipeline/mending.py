@@ -72,8 +72,8 @@ def mend_set(run: Run, table: str, sql: str, metadata: dict[str, str], reach: Re
     """Brings a table without ids, or one export's part of the quarantine, up to a query over what is reached."""
     schema = run.store.tables[table].schema
     columns = ", ".join(schema.names)
-    mine = f"export = {quoted(export)}" if "export" in schema.names else "true"
-    run.bind("before.part", run.store.read(table), where=mine)
+    mine = f"export = {quoted(export)}" if "export" in schema.names else None
+    run.bind("before.part", run.store.read(table), where=mine or "")
     if reach is None and not run.engine.value("select count(*) as n from before.part"):
         _append(run, table, f"select {columns} from ({sql})", metadata)
         return

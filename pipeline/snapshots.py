@@ -280,12 +280,12 @@ def _sums(engine: Engine, table: Table, files: list[str], where: str = "") -> di
     """Returns the rows of Parquet files and the sum of their digests, by the files' names."""
     if not files:
         return {}
-    engine.bind("run.hashed", files, table.schema, where, with_names=True)
+    lacking = engine.bind("run.hashed", files, table.schema, where, with_names=True)
     # The digests are added up in two halves: a sum of 128-bit numbers could overflow.
+    digested = f"select filename, {row_digest(table, lacking)} as digest from run.hashed"
     rows = engine.rows(
         "select filename, count(*) as amount, sum(cast(digest & 18446744073709551615 as ubigint)) as low, "
-        f"sum(cast(digest >> 64 as ubigint)) as high from (select filename, {row_digest(table)} as digest from run.hashed) "
-        "group by filename"
+        f"sum(cast(digest >> 64 as ubigint)) as high from ({digested}) group by filename"
     )
     return {Path(row["filename"]).name: (int(row["amount"]), int(row["low"]) + (int(row["high"]) << 64)) for row in rows}
 

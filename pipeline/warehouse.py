@@ -9,14 +9,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import pyarrow as pa
-from deltalake import (
-    ColumnProperties,
-    CommitProperties,
-    DeltaTable,
-    PostCommitHookProperties,
-    WriterProperties,
-    write_deltalake,
-)
+from deltalake import CommitProperties, DeltaTable, write_deltalake
 from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
 from filelock import FileLock, Timeout
@@ -24,18 +17,10 @@ from filelock import FileLock, Timeout
 from pipeline.engine import ParquetFile
 from pipeline.errors import GateError, LockedError, WarehouseError
 from pipeline.tables import Table
+from pipeline.upgrading import HOOKS, WRITER, fitted, has_more
 
 # delta-rs cleans up its log by age unless told otherwise; here every version must stay readable.
 CONFIGURATION = {"delta.logRetentionDuration": "interval 36500 days", "delta.enableExpiredLogCleanup": "false"}
-HOOKS = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
-# Nearly every text is long or its own: looking for repeats costs a quarter of the time, and the files come out larger.
-WRITER = WriterProperties(
-    compression="ZSTD",
-    compression_level=1,
-    max_row_group_size=16384,
-    statistics_truncate_length=64,
-    default_column_properties=ColumnProperties(dictionary_enabled=False, statistics_enabled="CHUNK"),
-)
 TARGET_FILE_BYTES = 256 * 1024 * 1024
 UNUSABLE = frozenset("%\\[]^|*?#")
 
@@ -139,7 +124,7 @@ class DeltaStore:
             for file in files
         ]
         with _explained(table):
-            opened = DeltaTable(str(self.path(table)))
+            opened = fitted(DeltaTable(str(self.path(table))), self.tables[table], anew=replace)
             opened.create_write_transaction(
                 added,
                 mode="overwrite" if replace else "append",
@@ -203,12 +188,14 @@ class DeltaStore:
         self, table: str, rows: pa.RecordBatchReader | pa.Table, metadata: Mapping[str, str], mode: Any, where: str | None
     ) -> int:
         with _explained(table):
-            opened = DeltaTable(str(self.path(table)))
+            anew = mode == "overwrite" and where is None
+            opened = fitted(DeltaTable(str(self.path(table))), self.tables[table], anew=anew)
             write_deltalake(
                 opened,
                 rows,
                 mode=mode,
                 predicate=where,
+                schema_mode="merge" if has_more(opened, self.tables[table]) else None,
                 target_file_size=TARGET_FILE_BYTES,
                 writer_properties=WRITER,
                 commit_properties=CommitProperties(custom_metadata=dict(metadata)),

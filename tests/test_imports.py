@@ -30,6 +30,7 @@ LAYERS = (
     ("landing", "catalog"),
     ("snapshots", "ledger", "writing"),
     ("warehouse",),
+    ("upgrading",),
     ("compile", "tables", "receipts"),
     ("engine", "models", "readers", "reading", "sources", "splicing"),
     ("errors", "lines", "parallel", "report", "settings", "version"),
@@ -39,7 +40,7 @@ LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in mod
 # Arrow is the language between the rooms; every other library has a home.
 HOMES = {
     "click": {"cli"},
-    "deltalake": {"warehouse"},
+    "deltalake": {"upgrading", "warehouse"},
     "duckdb": {"engine"},
     "fastjsonschema": {"audit", "receipts"},
     "filelock": {"readers", "warehouse"},
