@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline import acceptance, evidence, files, scoring, snapshots
 from pipeline.audit import baseline, examples
+from pipeline.contents import verify_content
 from pipeline.exports import EXPORTS, Export
 from pipeline.lines import read_line
 from pipeline.run import Run
@@ -138,7 +139,7 @@ def files_equal_tables(context: Context) -> list[str]:
     for name, content in context.snapshot.tables.items():
         if not name.startswith("ops."):
             table = run.store.tables[name]
-            snapshots.verify_content(run.store, run.engine, table, content.delta_version, content, digests.get(name, {}))
+            verify_content(run.store, run.engine, table, content.delta_version, content, digests.get(name, {}))
     return found
 
 
