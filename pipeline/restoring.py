@@ -4,11 +4,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from pipeline import files, ledger, session, snapshots
+from pipeline.contents import Content, verify_content
 from pipeline.errors import UsageError, WarehouseError
 from pipeline.exports import EXPORTS
 from pipeline.run import Reporter, Run
 from pipeline.settings import Settings
-from pipeline.snapshots import Content, Snapshot
+from pipeline.snapshots import Snapshot
 from pipeline.warehouse import locked
 
 
@@ -99,9 +100,7 @@ def _restore(run: Run, target: Snapshot, digests: dict[str, dict[str, str]]) -> 
             continue
         run.reporter.stage(name)
         expected = target.tables.get(name, Content(0))
-        contents[name] = snapshots.verify_content(
-            run.store, run.engine, table, run.store.version(name), expected, digests.get(name, {})
-        )
+        contents[name] = verify_content(run.store, run.engine, table, run.store.version(name), expected, digests.get(name, {}))
     for export in EXPORTS:
         if export.file in target.files:
             run.reporter.stage(export.file)

@@ -10,12 +10,13 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from pipeline.compile import Compiled
+from pipeline.contents import Content, content_of
 from pipeline.engine import Engine, quoted
 from pipeline.errors import ModelError
 from pipeline.models import Library
 from pipeline.receipts import Receipt
 from pipeline.settings import Settings
-from pipeline.snapshots import Content, ExportFile, Snapshot, content_of, part_of
+from pipeline.snapshots import ExportFile, Snapshot
 from pipeline.sources import Stamps
 from pipeline.warehouse import DeltaStore, Version
 from pipeline.writing import commit_checked
@@ -78,9 +79,14 @@ class Run:
         return held
 
     def part(self, table: str, export: str) -> Content:
-        """Returns what the rows of one export in a table hold."""
-        where = f"export = {quoted(export)}"
-        return part_of(self.store, self.engine, self.store.tables[table], self.store.version(table), where)
+        """Returns what the rows of one export in a table hold now; hashes only what changed since it was asked last."""
+        parts = self.state.setdefault("parts", {})
+        held = parts.get(f"{table}/{export}")
+        before = Content(held["delta_version"], held["rows"], int(held["total"], 16)) if held is not None else None
+        version, where = self.store.version(table), f"export = {quoted(export)}"
+        now, _ = content_of(self.store, self.engine, self.store.tables[table], version, before, where)
+        parts[f"{table}/{export}"] = {"delta_version": now.delta_version, "rows": now.rows, "total": f"{now.total:x}"}
+        return now
 
     def write(self, table: str, sql: str, metadata: dict[str, str], *, replace: bool) -> None:
         """Writes the result of a query to a table, after its declared checks held for every row."""

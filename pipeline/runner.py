@@ -9,13 +9,14 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline import drift, receipts, snapshots
+from pipeline.contents import Content, combined_hash
 from pipeline.errors import DistillError, GateError, ModelError
 from pipeline.receipts import Receipt, iso
 from pipeline.report import summary_page
 from pipeline.run import Reporter, Run
 from pipeline.session import opened, publish, recover
 from pipeline.settings import Settings
-from pipeline.snapshots import Content, Snapshot, StageState, combined_hash
+from pipeline.snapshots import Snapshot, StageState
 from pipeline.sources import replace_file
 from pipeline.stages import COMMANDS, STAGES, Stage, models_hash
 from pipeline.version import git_sha

@@ -6,11 +6,11 @@ from typing import Any
 
 from pipeline import counts, evidence, exports, files, landing, ledger, model_ledger, scoring
 from pipeline.compile import Compiled
+from pipeline.contents import combined_hash
 from pipeline.exports import EXPORTS, Export
 from pipeline.reading import Load
 from pipeline.receipts import Receipt
 from pipeline.run import Run
-from pipeline.snapshots import combined_hash
 
 Models = dict[str, Compiled]
 

@@ -8,6 +8,7 @@ from pipeline import acceptance, evidence, exports, files, model_ledger, scoring
 from pipeline.audit import baseline, examples
 from pipeline.audit.context import Context
 from pipeline.audit.provenance import provenance_sample
+from pipeline.contents import verify_content
 from pipeline.exports import EXPORTS, Export
 from pipeline.stages import STAGES
 from pipeline.tables import violation
@@ -102,7 +103,7 @@ def files_equal_tables(context: Context) -> list[str]:
     for name, content in context.snapshot.tables.items():
         if not name.startswith("ops."):
             table = run.store.tables[name]
-            snapshots.verify_content(run.store, run.engine, table, content.delta_version, content, digests.get(name, {}))
+            verify_content(run.store, run.engine, table, content.delta_version, content, digests.get(name, {}))
     return found
 
 

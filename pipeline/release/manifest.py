@@ -4,12 +4,13 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from pipeline.contents import Content
 from pipeline.exports import EXPORTS
 from pipeline.models import Library
 from pipeline.receipts import iso, validated
 from pipeline.release.repository import State
 from pipeline.release.verdicts import Verdicts
-from pipeline.snapshots import Content, Snapshot
+from pipeline.snapshots import Snapshot
 from pipeline.version import product_version
 
 

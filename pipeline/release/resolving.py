@@ -1,9 +1,10 @@
 """Is everything that a snapshot names still there, whole, and made by the models as they are now?"""
 
 from pipeline import snapshots
+from pipeline.contents import Content, verify_content
 from pipeline.errors import DistillError
 from pipeline.run import Run
-from pipeline.snapshots import Content, Snapshot
+from pipeline.snapshots import Snapshot
 from pipeline.stages import STAGES, models_hash
 
 
@@ -53,4 +54,4 @@ def _resolve(run: Run, name: str, content: Content, digests: dict[str, str]) -> 
         run.engine.bind("run.resolved", run.store.read(name, content.delta_version).files, table.schema)
         run.engine.rows("select count(*) as n from (select distinct * from run.resolved)")
     else:
-        snapshots.verify_content(run.store, run.engine, table, content.delta_version, content, digests)
+        verify_content(run.store, run.engine, table, content.delta_version, content, digests)
