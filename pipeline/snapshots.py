@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.engine import Engine
-from pipeline.errors import DamageError, UsageError, WarehouseError
+from pipeline.errors import WAY_OUT, DamageError, UsageError
 from pipeline.tables import Table, row_digest
 from pipeline.warehouse import DeltaStore
 
@@ -227,31 +227,37 @@ def verify_content(
         where = ", ".join(wrong) or str(store.path(table.name))
         raise DamageError(
             f"{where}: {table.name} at version {version} holds other rows than were published "
-            f"(version {expected.delta_version}, {expected.rows} rows): the file was changed or damaged since"
+            f"(version {expected.delta_version}, {expected.rows} rows): the file was changed or damaged since; {WAY_OUT}"
         )
     if table.proof:
         engine.bind("run.proven", store.read(table.name, version).files, table.schema, f"not ({table.proof})", with_names=True)
         if broken := engine.rows("select distinct filename from run.proven order by filename"):
             where = ", ".join(row["filename"] for row in broken)
-            raise DamageError(f"{where}: {table.name} at version {version} holds texts that are not what their hashes say")
+            raise DamageError(
+                f"{where}: {table.name} at version {version} holds texts that are not what their hashes say; {WAY_OUT}"
+            )
     return Content(version, rows, total)
 
 
 def verify_rows(store: DeltaStore, engine: Engine, snapshot: Snapshot) -> None:
     """Holds the rows that tables have against those that were published; reads only the ends of files.
 
-    Raises WarehouseError where a table has others: its log or its files were damaged since.
+    Raises DamageError where a table has others: its log or its files were damaged since.
     """
     for name, content in snapshot.tables.items():
         if name.startswith("ops.") or name not in store.tables:
             continue
+        if content.delta_version > (last := store.last_in_log(name)):
+            raise DamageError(
+                f"{store.path(name)}: run {snapshot.run_id} published version {content.delta_version}, and the newest that is "
+                f"there is {last}: a file of its log is lost; {WAY_OUT}"
+            )
         engine.bind("run.counted", store.read(name, content.delta_version).files, store.tables[name].schema)
         rows = engine.value("select count(*) as n from run.counted")
         if rows != content.rows:
-            raise WarehouseError(
+            raise DamageError(
                 f"{store.path(name)}: version {content.delta_version} holds {rows} rows, but {content.rows} were published "
-                f"with run {snapshot.run_id}: its log or its files were damaged; put them back from a copy, "
-                "or build the warehouse anew"
+                f"with run {snapshot.run_id}: its log or its files were damaged; {WAY_OUT}"
             )
 
 
