@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.engine import Engine
-from pipeline.errors import DamageError
+from pipeline.errors import WAY_OUT, DamageError
 from pipeline.tables import Table, row_digest
 from pipeline.warehouse import DeltaStore
 
@@ -65,14 +65,16 @@ def verify_content(
         where = ", ".join(wrong) or str(store.path(table.name))
         raise DamageError(
             f"{where}: {table.name} at version {version} holds other rows than were published "
-            f"(version {expected.delta_version}, {expected.rows} rows): the file was changed or damaged since"
+            f"(version {expected.delta_version}, {expected.rows} rows): the file was changed or damaged since; {WAY_OUT}"
         )
     if table.proof:
         unproven = f"not coalesce({table.proof}, false)"
         engine.bind("run.proven", store.read(table.name, version).files, table.schema, unproven, with_names=True)
         if broken := engine.rows("select distinct filename from run.proven order by filename"):
             where = ", ".join(row["filename"] for row in broken)
-            raise DamageError(f"{where}: {table.name} at version {version} holds texts that are not what their hashes say")
+            raise DamageError(
+                f"{where}: {table.name} at version {version} holds texts that are not what their hashes say; {WAY_OUT}"
+            )
     return Content(version, rows, total)
 
 

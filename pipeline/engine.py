@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 from duckdb.sqltypes import DuckDBPyType
 
-from pipeline.errors import DamageError, ModelError, UsageError, WarehouseError
+from pipeline.errors import DamageError, ModelError, UsageError, WarehouseError, explained, is_of_surroundings
 
 ROWS_PER_BATCH = 8192
 # The rooms of the warehouse, what a run binds beside them, and what acceptance compares.
@@ -215,12 +215,14 @@ def _explained(sql: str) -> Iterator[None]:
     except duckdb.OutOfMemoryException as error:
         raise WarehouseError(f"DuckDB ran out of memory: {error}; raise --memory-limit or free disk for spilling") from error
     except duckdb.IOException as error:
-        raise WarehouseError(f"a file of the warehouse can't be read or written: {error}") from error
+        if is_of_surroundings(error):
+            raise WarehouseError(f"a file of the warehouse can't be read or written: {explained(error)}") from error
+        raise DamageError(f"can't be read: {explained(error)}") from error
     except duckdb.Error as error:
         # Decoders of Parquet raise the bare class; a mistake in SQL never does.
         refused = isinstance(error, duckdb.BinderException | duckdb.ParserException | duckdb.CatalogException)
         if type(error) is duckdb.Error or (not refused and any(sign in str(error) for sign in _DAMAGE)):
-            raise DamageError(f"is damaged or can't be written: {error}") from error
+            raise DamageError(f"is damaged or can't be written: {explained(error)}") from error
         raise ModelError(f"DuckDB refused the SQL: {error}\n{sql[:2000]}") from error
 
 

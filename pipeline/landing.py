@@ -112,8 +112,8 @@ def _new_chunks(
     if not load.accept_rewrite:
         raise InputError(
             f"{file.path}: its first {states[file.name].bytes} bytes, which are landed, changed or are gone, or its last line, "
-            f"landed without a newline, was continued. Streams only grow: put the file back as it was, or land it anew, "
-            f"beside what is there, with --accept-rewrite"
+            f"landed without a newline, was continued. Streams only grow; next: put the file back as it was, or, if that was "
+            "meant, `distill run-all --accept-rewrite` lands it anew, beside what is there"
         )
     landed.rewritten.append(file.name)
     with file.open() as stream:
@@ -182,4 +182,7 @@ def _explained(file: SourceFile, chunks: Generator[Chunk, None, bool]) -> Genera
     try:
         return (yield from chunks)
     except READ_ERRORS as error:
-        raise InputError(f"{file.path}: can't be read to its end: {error}") from error
+        raise InputError(
+            f"{file.path}: can't be read to its end: {error}; next: put a whole copy of it there, or take it away, "
+            "and give the same command again"
+        ) from error

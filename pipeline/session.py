@@ -62,11 +62,12 @@ def recover(run: Run, *, trusting: bool = False) -> None:
     """
     # Who restores a damaged state can't go back to it, and need not: the restore says anew what every table holds.
     tolerant: AbstractContextManager[bool | None] = suppress(WarehouseError) if trusting else nullcontext()
+    # Before anything is taken back: what the log of a damaged table says is no guide.
+    if run.before is not None and not trusting:
+        snapshots.verify_rows(run.store, run.engine, run.before)
     with tolerant:
         ledger.undo_torn_load(run.store)
         ledger.undo_unpublished_restore(run.store, run.before.snapshot if run.before is not None else 0)
-    if run.before is not None and not trusting:
-        snapshots.verify_rows(run.store, run.engine, run.before)
     for name in run.store.tables:
         if name in LANDING_TABLES or name.startswith("ops."):
             continue

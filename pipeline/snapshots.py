@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from pipeline.contents import Content
 from pipeline.engine import Engine
-from pipeline.errors import UsageError, WarehouseError
+from pipeline.errors import WAY_OUT, DamageError, UsageError
 from pipeline.warehouse import DeltaStore
 
 SNAPSHOTS = "ops.snapshots"
@@ -176,18 +176,22 @@ def publish(store: DeltaStore, snapshot: Snapshot) -> None:
 def verify_rows(store: DeltaStore, engine: Engine, snapshot: Snapshot) -> None:
     """Holds the rows that tables have against those that were published; reads only the ends of files.
 
-    Raises WarehouseError where a table has others: its log or its files were damaged since.
+    Raises DamageError where a table has others: its log or its files were damaged since.
     """
     for name, content in snapshot.tables.items():
         if name.startswith("ops.") or name not in store.tables:
             continue
+        if content.delta_version > (last := store.last_in_log(name)):
+            raise DamageError(
+                f"{store.path(name)}: run {snapshot.run_id} published version {content.delta_version}, and the newest that is "
+                f"there is {last}: a file of its log is lost; {WAY_OUT}"
+            )
         engine.bind("run.counted", store.read(name, content.delta_version).files, store.tables[name].schema)
         rows = engine.value("select count(*) as n from run.counted")
         if rows != content.rows:
-            raise WarehouseError(
+            raise DamageError(
                 f"{store.path(name)}: version {content.delta_version} holds {rows} rows, but {content.rows} were published "
-                f"with run {snapshot.run_id}: its log or its files were damaged; put them back from a copy, "
-                "or build the warehouse anew"
+                f"with run {snapshot.run_id}: its log or its files were damaged; {WAY_OUT}"
             )
 
 
