@@ -15,6 +15,7 @@ from pipeline.errors import DistillError, UsageError, WarehouseError
 from pipeline.run import Reporter, Run
 from pipeline.settings import Settings
 from pipeline.sources import replace_file
+from pipeline.stages import STAGES
 from pipeline.warehouse import locked
 
 REPORT = "audit-full.md"
@@ -66,6 +67,8 @@ def audit(settings: Settings, reporter: Reporter, *, full: bool = False) -> Audi
         session.recover(run, trusting=True)
         if run.before is None:
             raise UsageError(f"{settings.warehouse}: nothing was published here yet, so there is nothing to audit")
+        if missing := [stage.name for stage in STAGES if stage.name not in run.before.stages]:
+            raise UsageError(f"{', '.join(missing)}: not done here yet; `distill run-all` does it, then there is all to audit")
         return conduct(Context(run, run.before, full))
 
 
