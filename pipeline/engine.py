@@ -9,7 +9,16 @@ import duckdb
 import pyarrow as pa
 from duckdb.sqltypes import DuckDBPyType
 
-from pipeline.errors import DamageError, ModelError, UsageError, WarehouseError, explained, is_of_surroundings
+from pipeline.errors import (
+    NOT_NEEDED,
+    WAY_OUT,
+    DamageError,
+    ModelError,
+    UsageError,
+    WarehouseError,
+    explained,
+    is_of_surroundings,
+)
 
 ROWS_PER_BATCH = 8192
 # The rooms of the warehouse, what a run binds beside them, and what acceptance compares.
@@ -17,6 +26,8 @@ SCHEMAS = (
     *("raw", "evidence", "scored", "exports", "ops", "run", "files", "before", "after"),
     *("fixture", "facts", "fresh", "partial", "review", "without", "lossy"),
 )
+# What was noted of runs: nothing is made from it, so only who asks for it is told where a file of it is lost.
+NOTES = ("ops.receipts", "ops.runs", "ops.drift")
 _READING = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
 
 # Types that are printed as they are, and types that are printed as JSON; all others are printed as text.
@@ -71,7 +82,12 @@ class Engine:
         with_names: with a column `filename` more
         """
         self._bound[name] = tuple(files)
-        self.execute(f"create or replace view {name} as {_selection(schema, files, where, with_names)}")
+        try:
+            self.execute(f"create or replace view {name} as {_selection(schema, files, where, with_names)}")
+        except DamageError:
+            if name not in NOTES:
+                raise
+            self.execute(f"create or replace view {name} as {_lost(name, schema)}")
 
     def bind_arrow(self, name: str, table: pa.Table) -> None:
         """Makes `name` a view on an Arrow table, which is kept alive with the connection."""
@@ -178,16 +194,19 @@ class Engine:
             with _explained(sql):
                 yield
         except DamageError as error:
-            raise DamageError(f"{self._damaged_file()}: {error}") from error
+            name, file = self._damaged_file()
+            said = str(error).replace(WAY_OUT, NOT_NEEDED) if name in NOTES else str(error)
+            raise DamageError(f"{file}: {said}") from error
 
-    def _damaged_file(self) -> str:
-        """Returns the first Parquet file behind the views that can't be read."""
-        for file in dict.fromkeys(file for files in self._bound.values() for file in files):
+    def _damaged_file(self) -> tuple[str, str]:
+        """Returns the first Parquet file behind the views that can't be read, and the view."""
+        files = [(name, file) for name in sorted(self._bound, key=NOTES.__contains__) for file in self._bound[name]]
+        for name, file in files:
             try:
                 self._connection.execute(f"select sum(hash(t)) from read_parquet([{quoted(file)}]) as t").fetchall()
             except duckdb.Error:
-                return file
-        return "a file of the warehouse"
+                return name, file
+        return "", "a file of the warehouse"
 
 
 # What DuckDB says, under several classes of error, of a Parquet file that is not whole.
@@ -261,7 +280,12 @@ def _write_views(draft: Path, views: Mapping[str, tuple[pa.Schema, Sequence[str]
     try:
         for name, (schema, files, comments) in views.items():
             connection.execute(f"create schema if not exists {name.split('.')[0]}")
-            connection.execute(f"create view {name} as {_selection(schema, files)}")
+            try:
+                connection.execute(f"create view {name} as {_selection(schema, files)}")
+            except duckdb.Error:
+                if name not in NOTES:
+                    raise
+                connection.execute(f"create view {name} as {_lost(name, schema)}")
             for column, comment in comments.items():
                 kind, target = ("column", f'{name}."{column}"') if column else ("view", name)
                 connection.execute(f"comment on {kind} {target} is {quoted(comment)}")
@@ -276,6 +300,14 @@ def _selection(schema: pa.Schema, files: Sequence[str], where: str = "", with_na
         return f"select {_columns(schema)}{names} from read_parquet([{listed}], filename = {with_names}){condition}"
     columns = ", ".join(f'cast(null as {_sql_type(f.type)}) as "{f.name}"' for f in schema)
     return f"select {columns}{', cast(null as varchar) as filename' if with_names else ''} where false"
+
+
+def _lost(name: str, schema: pa.Schema) -> str:
+    """Returns a query with the columns of a table that fails, however little of it is asked for."""
+    # In the columns and in the condition: else a filter on a column, or a count, would be answered without it.
+    fails = f"error({quoted(f'a Parquet file of {name} is lost or damaged')})"
+    columns = ", ".join(f'cast({fails} as {_sql_type(f.type)}) as "{f.name}"' for f in schema)
+    return f"select {columns} from range(1) where {fails} is null"
 
 
 def _sql_type(kind: pa.DataType) -> str:
