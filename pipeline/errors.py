@@ -4,6 +4,7 @@ WAY_OUT = (
     "next: `distill restore --to '1 run ago'` and `distill run-all`; where that is refused, "
     "`distill run-all --warehouse NEW` makes the same anew from the source files"
 )
+NOT_NEEDED = "next: put it back from a copy; all else is read and written without it"
 TRY_AGAIN = "next: mend that, and give the same command again"
 _SURROUNDINGS = (
     *("No space left", "Disk quota exceeded", "File too large", "Read-only file system", "Permission denied"),

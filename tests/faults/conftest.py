@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 
 from pipeline import reader, tables
-from tests.faults.record import PAGE, README, Faults, Tally, page, total, write
-from tests.faults.scene import Scene, make_scene
+
+pytest.register_assert_rewrite("tests.faults.scene", "tests.killing", "tests.forked")
+
+from tests.faults.record import PAGE, README, Faults, Tally, page, total, write  # noqa: E402
+from tests.faults.scene import Scene, make_scene  # noqa: E402
 
 RECORD = bool(os.environ.get("DISTILL_RECORD"))
 

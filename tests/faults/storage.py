@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,21 +46,3 @@ def read_only(folder: Path) -> Iterator[None]:
     finally:
         for path in folders:
             path.chmod(0o755)
-
-
-def in_own_namespace(command: list[str]) -> list[str]:
-    """Returns a command that may mount file systems as an ordinary user, where that can be had here."""
-    unshare = ["unshare", "--user", "--map-root-user", "--mount", "--"]
-    if _can_mount([]) or shutil.which(unshare[0]) is None or not _can_mount(unshare):
-        return command
-    return [*unshare, *command]
-
-
-def _can_mount(prefix: list[str]) -> bool:
-    script = 'folder=$(mktemp -d); mount -t tmpfs tmpfs "$folder" && umount "$folder"; code=$?; rmdir "$folder"; exit $code'
-    return subprocess.run([*prefix, "sh", "-c", script], capture_output=True).returncode == 0
-
-
-if __name__ == "__main__":
-    tests = in_own_namespace([sys.executable, "-m", "pytest", *sys.argv[1:]])
-    os.execvp(tests[0], tests)

@@ -3,6 +3,8 @@
 from itertools import product
 from pathlib import Path
 
+import duckdb
+import pytest
 from deltalake import DeltaTable
 
 from pipeline.errors import WarehouseError
@@ -113,15 +115,27 @@ def test_everything_but_the_lines_is_lost(tmp_path: Path, scene: Scene, faults: 
     each(work, ["raw.lines", "exports.sft"])
 
 
-def test_old_receipts_are_lost(tmp_path: Path, scene: Scene, faults: Faults) -> None:
-    """Who asks for them is told; runs, which read none, go on."""
+def test_notes_of_old_runs_are_lost(tmp_path: Path, scene: Scene, faults: Faults) -> None:
+    """Who asks for them is told, and for nothing else: runs and readers go on."""
 
-    def work(distill: Distill, table: str) -> None:
+    def work(distill: Distill, case: tuple[str, str]) -> None:
+        table, way = case
         workspace = scene.copy(tmp_path / table)
         path = newest(folder_of(workspace, table), "*.parquet")
-        path.unlink()
-        clear(run_in(distill, workspace, "receipts", "--run-id", "0 runs ago"), path.name)
+        WAYS[way](path, drawn(*case))
+        asked = ("*", "count(*)", "count(*) filter (where run_id > 'a')")
+        queries = [("sql", f"select {columns} from {table}") for columns in asked]
+        for asking in (*queries, *([("receipts", "--run-id", scene.run_id)] if table == "ops.receipts" else [])):
+            refused = clear(run_in(distill, workspace, *asking), path.name)
+            assert refused.err.count("next: ") == 1 and "restore" not in refused.err
+        assert contents(workspace) == scene.newest.tables
         recovers(scene, distill, workspace)
+        with duckdb.connect(str(workspace.settings.warehouse / "distillery.duckdb"), read_only=True) as catalog:
+            assert catalog.execute("select count(*) from evidence.records").fetchone() == (
+                len(workspace.rows("evidence.records")),
+            )
+            with pytest.raises(duckdb.Error, match=table):
+                catalog.execute(f"select count(*) from {table}").fetchall()
         faults.injected("Parquet file damaged")
 
-    each(work, ["ops.receipts"])
+    each(work, [("ops.receipts", "lost"), ("ops.runs", "truncated"), ("ops.drift", "emptied")])
