@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pipeline import evidence, landing
+from pipeline import evidence, ledger
 from pipeline.compile import Compiled
 from pipeline.engine import quoted
 from pipeline.exports import Export
@@ -31,7 +31,7 @@ def collected(run: Run, models: dict[str, Compiled]) -> dict[str, Any]:
         else {"unmapped": everything[source]}
         for source in sorted(found)
     }
-    states = landing.states(run.store, run.engine).values()
+    states = ledger.states(run.store, run.engine).values()
     return NO_COUNTS | {
         "in": lines.total(),
         "out": records.total(),
@@ -54,7 +54,7 @@ def landed(run: Run) -> dict[str, Any]:
 
 def scored(run: Run) -> dict[str, Any]:
     """Counts scores by category, by reason and by stream."""
-    run.bind_now("evidence.records", "scored.runs")
+    run.bind_now("evidence.records", "scored.runs", "scored.model_ledger")
     by_category = _sorted(run, "select category as key, count(*) as amount from scored.runs group by category")
     reasons = "select unnest(reasons) as key, 1 as amount from scored.runs"
     by_stream: dict[str, dict[str, int]] = {}

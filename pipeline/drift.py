@@ -5,9 +5,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from pipeline.contents import Content
 from pipeline.receipts import Receipt, validated
 from pipeline.run import Run
-from pipeline.snapshots import Content, StageState
+from pipeline.snapshots import StageState
 from pipeline.tables import key_text, row_digest
 
 Cause = str | None

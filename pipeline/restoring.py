@@ -3,12 +3,13 @@
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from pipeline import files, landing, pages, playbooks, session, snapshots
+from pipeline import files, ledger, pages, playbooks, session, snapshots
+from pipeline.contents import Content, verify_content
 from pipeline.errors import UsageError, WarehouseError
 from pipeline.exports import EXPORTS
 from pipeline.run import Reporter, Run
 from pipeline.settings import Settings
-from pipeline.snapshots import Content, Snapshot
+from pipeline.snapshots import Snapshot
 from pipeline.warehouse import locked
 
 
@@ -91,8 +92,8 @@ def _restore(run: Run, target: Snapshot, digests: dict[str, dict[str, str]]) -> 
     for name in run.store.tables:
         if not name.startswith(("ops.", "raw.")):
             run.store.restore(name, _version(run, target, name), {"run_id": run.run_id, "restores": target.run_id})
-    lines, ledger = _version(run, target, "raw.lines"), _version(run, target, "raw.files")
-    landing.restore(run.store, lines, ledger, run.run_id, run.before.snapshot + 1)
+    lines, read = _version(run, target, "raw.lines"), _version(run, target, "raw.files")
+    ledger.restore(run.store, lines, read, run.run_id, run.before.snapshot + 1)
     contents = {}
     for name, table in run.store.tables.items():
         if name.startswith("ops."):
@@ -100,9 +101,7 @@ def _restore(run: Run, target: Snapshot, digests: dict[str, dict[str, str]]) -> 
             continue
         run.reporter.stage(name)
         expected = target.tables.get(name, Content(0))
-        contents[name] = snapshots.verify_content(
-            run.store, run.engine, table, run.store.version(name), expected, digests.get(name, {})
-        )
+        contents[name] = verify_content(run.store, run.engine, table, run.store.version(name), expected, digests.get(name, {}))
     for export in EXPORTS:
         if export.file in target.files:
             run.reporter.stage(export.file)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 
-from pipeline import catalog, files, landing, models, pages, snapshots, tables
+from pipeline import catalog, files, ledger, models, pages, snapshots, tables
 from pipeline.engine import Engine
 from pipeline.errors import DistillError, InputError, WarehouseError
 from pipeline.run import Reporter, Run
@@ -62,11 +62,12 @@ def recover(run: Run, *, trusting: bool = False) -> None:
     """
     # Who restores a damaged state can't go back to it, and need not: the restore says anew what every table holds.
     tolerant: AbstractContextManager[bool | None] = suppress(WarehouseError) if trusting else nullcontext()
-    with tolerant:
-        landing.undo_torn_load(run.store)
-        landing.undo_unpublished_restore(run.store, run.before.snapshot if run.before is not None else 0)
+    # Before anything is taken back: what the log of a damaged table says is no guide.
     if run.before is not None and not trusting:
         snapshots.verify_rows(run.store, run.engine, run.before)
+    with tolerant:
+        ledger.undo_torn_load(run.store)
+        ledger.undo_unpublished_restore(run.store, run.before.snapshot if run.before is not None else 0)
     for name in run.store.tables:
         if name in LANDING_TABLES or name.startswith("ops."):
             continue

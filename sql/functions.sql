@@ -17,6 +17,9 @@ create macro has_key(line, key) as json_exists(line, '$.' || key);
 -- A number that stands for two texts together, the same wherever the same engine runs.
 create macro pair_hash(a, b) as hash(a, b);
 
+-- A number that stands for a text, the same wherever the same engine runs.
+create macro text_hash(t) as hash(t);
+
 -- A JSON string as text.
 create macro text(value) as case when starts_with(value, '"') then value ->> '$' end;
 
@@ -73,15 +76,22 @@ create macro utc_from_epoch(microseconds) as
             then timestamptz '1970-01-01 00:00:00+00' + to_microseconds(cast(microseconds as bigint))
     end;
 
--- A number of seconds, or of milliseconds from 1e11 on.
+-- A whole number of seconds, or of milliseconds from 1e11 on, that is small enough to count in bigint: much faster.
+create macro utc_from_whole(number) as utc_from_epoch(number * case when number >= 100000000000 then 1000 else 1000000 end);
+
+-- A number of seconds, or of milliseconds from 1e11 on. The first case is the common one, made cheap.
 create macro utc_from_number(value) as
-    utc_from_epoch(
-        case
-            when abs(try_cast(value as double)) >= 1e17 then null
-            when try_cast(value as double) >= 1e11 then floor(try_cast(value as decimal(38, 9)) * 1000)
-            else floor(try_cast(value as decimal(38, 9)) * 1000000)
-        end
-    );
+    case
+        when regexp_full_match(value, '[0-9]{1,15}') then utc_from_whole(try_cast(value as bigint))
+        else
+            utc_from_epoch(
+                case
+                    when abs(try_cast(value as double)) >= 1e17 then null
+                    when try_cast(value as double) >= 1e11 then floor(try_cast(value as decimal(38, 9)) * 1000)
+                    else floor(try_cast(value as decimal(38, 9)) * 1000000)
+                end
+            )
+    end;
 
 -- The texts that count as a time: ISO 8601 (no offset = UTC), or YYYY-MM-DD_HH-MM-SS.
 create macro is_time(t) as regexp_full_match(
@@ -222,3 +232,39 @@ create macro section(title, says, items) as
 
 -- Whether a text has another one in it.
 create macro has_part(t, part) as (contains(t, part));
+
+-- A sum of US dollars that may be added up in any order: to a billionth, from 0 to a billion. Anything else: null.
+create macro dollars(amount) as case when amount >= 0 then try_cast(amount as decimal(18, 9)) end;
+
+-- A measured number as it is kept: so many digits, and no trace of how a machine got there.
+create macro rounded(amount, digits) as round(cast(amount as double), digits);
+
+-- Which part of a whole that is, from 0 to 1; null of nothing.
+create macro share(part, whole) as rounded(part / nullif(whole, 0), 6);
+
+-- The value that so large a share of the values lies below, between two of them where it must; nulls do not count.
+create macro quantile_of(amounts, part) as quantile_cont(cast(amounts as double), part);
+
+-- The ends of the 95 % Wilson interval of a share, `hits` of `trials`; null of nothing.
+create macro wilson_middle(hits, trials) as (hits + 1.920729410347062) / (trials + 3.841458820694124);
+
+create macro wilson_reach(hits, trials) as
+    1.959963984540054 * sqrt(hits * ((trials - hits) / nullif(trials, 0)) + 0.960364705173531) / (trials + 3.841458820694124);
+
+create macro wilson_low(hits, trials) as
+    case
+        when trials > 0 and hits = 0 then 0.0
+        when trials > 0 then rounded(wilson_middle(hits, trials) - wilson_reach(hits, trials), 6)
+    end;
+
+create macro wilson_high(hits, trials) as
+    case
+        when trials > 0 and hits = trials then 1.0
+        when trials > 0 then rounded(wilson_middle(hits, trials) + wilson_reach(hits, trials), 6)
+    end;
+
+-- A share as people say it.
+create macro in_percent(part) as cast(cast(round(100 * part) as bigint) as varchar) || ' %';
+
+-- The name of a reason as people say it.
+create macro in_words(name) as replace(name, '_', ' ');

@@ -19,6 +19,7 @@ READ = (
     "evidence.records",
     "evidence.skips",
     "scored.runs",
+    "scored.model_ledger",
     "exports.rag",
     "exports.sft",
     "exports.preference",
@@ -79,6 +80,7 @@ def review(number: int) -> dict[str, Any]:
         "file": f"src/{number // 3}.py",
         "prompt": f"Review src/{number // 3}.py",
         "review": f"Finding {number}",
+        "model": f"m-{number % 2}",
         **({"accepted": False} if number % 3 == 0 else {"accepted_on_attempt": number % 3}),
     }
 

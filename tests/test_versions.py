@@ -99,7 +99,11 @@ def test_a_function_is_part_of_the_models_that_use_it(sql: Path) -> None:
     before = fingerprints()
     edit(sql / "functions.sql", "create macro truth(value) as case value", "create macro truth(value) as case trim(value)")
     after = fingerprints()
-    assert {name for name in before if before[name] != after[name]} == {"evidence/outcomes", "evidence/optimization_runs"}
+    assert {name for name in before if before[name] != after[name]} == {
+        "evidence/model_trust",
+        "evidence/optimization_runs",
+        "evidence/outcomes",
+    }
 
 
 # --- what runs again --------------------------------------------------------------------------------------

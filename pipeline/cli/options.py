@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 import click
 
-from pipeline.cli.console import silence
-from pipeline.errors import DistillError
+from pipeline.cli.console import natives_silenced, silence
+from pipeline.errors import TRY_AGAIN, DistillError
 from pipeline.settings import Gates, Settings
 
 FORMATS = ("table", "csv", "json", "jsonl", "parquet")
@@ -21,6 +21,10 @@ class Command(click.Command):
     """A command that ends with one clear line and the right exit code when something is wrong."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        with natives_silenced():
+            return self._invoke(ctx)
+
+    def _invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except DistillError as error:
@@ -32,7 +36,7 @@ class Command(click.Command):
             sys.exit(0)
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
-            click.echo(f"distill: {where}{error.strerror or error}", err=True)
+            click.echo(f"distill: {where}{error.strerror or error}; {TRY_AGAIN}", err=True)
             sys.exit(3)
 
 

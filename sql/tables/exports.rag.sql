@@ -1,7 +1,9 @@
 -- The retrieval corpus, as in exports/rag/playbooks.jsonl.
 -- grain: one row per distinct content
 -- key: id
+-- digest: schema_version, id, title, tags, source_category, source_run_id, task_id, created_at, provenance
 -- bulk: content
+-- proof: id = 'rag-' || substr(sha256(content), 1, 16)
 
 create table exports.rag (
     schema_version integer not null, -- 1
