@@ -92,10 +92,12 @@ def _hook(steps: Steps) -> None:
     from deltalake import DeltaTable
     from deltalake.table import TableAlterer
 
-    from pipeline import engine, files, warehouse
+    from pipeline import engine, files, reading, warehouse
 
     steps.wrap(warehouse, "write_deltalake")
     steps.wrap(engine.Engine, "write_parquet")
+    steps.wrap(reading.LineWriter, "add")
+    steps.wrap(reading.LineWriter, "close", lambda writer: writer._writer is not None)
     steps.wrap(files, "draft")
     for name in ("create_write_transaction", "restore", "create", "delete"):
         steps.wrap(DeltaTable, name)

@@ -58,7 +58,7 @@ def settled(scene: Scene, distill: Distill, workspace: Workspace, done: Done, wh
     assert what(workspace) == scene.all
 
 
-LIMITS = [("run", 1), ("run", 3), ("run", 6), ("run", 14), ("land", 0.5), ("restore", 0.5), ("restore", 3), ("vacuum", 0.5)]
+LIMITS = [("run", 1), ("run", 3), ("run", 6), ("run", 10), ("land", 0.5), ("restore", 0.5), ("restore", 3), ("vacuum", 0.5)]
 
 
 def test_files_that_may_not_grow(tmp_path: Path, scene: Scene, faults: Faults) -> None:
