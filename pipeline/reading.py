@@ -11,7 +11,7 @@ from uuid import uuid4
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.errors import WarehouseError
+from pipeline.errors import WarehouseError, explained
 from pipeline.lines import Line, read_line
 
 ROWS_PER_GROUP = 16384
@@ -67,7 +67,7 @@ class LineWriter:
             if batch.num_rows:
                 self._opened().write_batch(batch, row_group_size=ROWS_PER_GROUP)
         except OSError as error:
-            raise WarehouseError(f"{self._path}: can't be written: {error}") from None
+            raise WarehouseError(f"{self._path}: can't be written: {explained(error)}") from None
         self._rows += batch.num_rows
         return read, batch.num_rows
 
@@ -79,7 +79,7 @@ class LineWriter:
             self._writer.close()
             return self._path, self._rows, self._path.stat().st_size
         except OSError as error:
-            raise WarehouseError(f"{self._path}: can't be written: {error}") from None
+            raise WarehouseError(f"{self._path}: can't be written: {explained(error)}") from None
 
     def _opened(self) -> pq.ParquetWriter:
         if self._writer is None:

@@ -92,10 +92,12 @@ def _hook(steps: Steps) -> None:
     from deltalake import DeltaTable
     from deltalake.table import TableAlterer
 
-    from pipeline import engine, files, pages, warehouse
+    from pipeline import engine, files, pages, reading, warehouse
 
     steps.wrap(warehouse, "write_deltalake")
     steps.wrap(engine.Engine, "write_parquet")
+    steps.wrap(reading.LineWriter, "add")
+    steps.wrap(reading.LineWriter, "close", lambda writer: writer._writer is not None)
     steps.wrap(files, "draft")
     steps.wrap(pages, "draft")
     for name in ("create_write_transaction", "restore", "create", "delete"):

@@ -23,6 +23,7 @@ from pipeline.reader import Warehouse
 from pipeline.runner import run_stages
 from pipeline.settings import Gates, Settings
 from tests.conftest import Silent, Workspace
+from tests.faults import record
 from tools import docs
 
 ROOT = Path(__file__).parent.parent
@@ -138,6 +139,15 @@ def test_the_readme_speaks_of_the_run_that_it_shows() -> None:
     said = set(re.findall(r"[\d,]*\d", re.sub(r"^```.*?^```", "", section, flags=re.DOTALL | re.MULTILINE)))
     shown = {number for block in blocks(ROOT / "README.md", "console") for number in re.findall(r"[\d,]*\d", block)}
     assert said <= shown
+
+
+def test_the_readme_counts_the_faults_of_the_report() -> None:
+    """Which the suite of faults writes, and holds against what it injects."""
+    page = record.PAGE.read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([^|]+) \| ([\d,]+) \|", page, re.MULTILINE)
+    injected = {kind: int(amount.replace(",", "")) for kind, amount in rows}
+    assert page == record.page(injected) and injected.keys() == record.KINDS.keys()
+    assert record.total((ROOT / "README.md").read_text(encoding="utf-8")) == sum(injected.values())
 
 
 def test_the_example_of_a_test_is_one(workspace: Workspace) -> None:

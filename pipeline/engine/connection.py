@@ -36,6 +36,7 @@ class Engine:
     def __init__(self, functions: str, *, threads: int | None = None, memory_limit: str = "2GB", spill: Path) -> None:
         self.spill = spill
         self._bound: dict[str, tuple[str, ...]] = {}
+        self._tables: set[str] = set()
         config: dict[str, Any] = {
             "memory_limit": memory_limit,
             "temp_directory": str(spill),
@@ -76,13 +77,15 @@ class Engine:
 
     def define(self, name: str, sql: str) -> None:
         """Makes `name` a view on a query."""
-        if self.has_table(name):
+        if name in self._tables:
             self.execute(f"drop table {name}")
+            self._tables.remove(name)
         self.execute(f"create or replace view {name} as {sql}")
 
     def materialise(self, name: str, sql: str) -> None:
         """Runs a query once and keeps its result, which may spill to disk, as the table `name`."""
         self.execute(f"create or replace table {name} as {sql}")
+        self._tables.add(name)
 
     def execute(self, sql: str) -> None:
         with self._explained(sql):
@@ -135,13 +138,6 @@ class Engine:
     def printable(self, query: str) -> tuple[str, list[PrintedColumn]]:
         """Returns a select whose every value is a number, a truth value or a text, and what its columns are."""
         return printable(self._connection, query)
-
-    def has_table(self, name: str) -> bool:
-        schema, table = name.split(".")
-        found = self._connection.execute(
-            "select count(*) from duckdb_tables() where schema_name = ? and table_name = ?", [schema, table]
-        ).fetchone()
-        return bool(found and found[0])
 
     @contextmanager
     def _explained(self, sql: str) -> Iterator[None]:

@@ -51,14 +51,21 @@ def write_views(path: Path, views: Mapping[str, tuple[pa.Schema, Sequence[str], 
 def _write_views(draft: Path, views: Mapping[str, tuple[pa.Schema, Sequence[str], Mapping[str, str]]]) -> None:
     connection = duckdb.connect(str(draft))
     try:
-        for name, (schema, files, comments) in views.items():
+        for name, (schema, files, _) in views.items():
             connection.execute(f"create schema if not exists {name.split('.')[0]}")
             create_view(connection, name, schema, files)
-            for column, comment in comments.items():
-                kind, target = ("column", f'{name}."{column}"') if column else ("view", name)
-                connection.execute(f"comment on {kind} {target} is {quoted(comment)}")
+        # One transaction, for each would wait for the disk.
+        connection.begin()
+        for name, (_, _, comments) in views.items():
+            connection.execute("; ".join(_comment(name, column, comment) for column, comment in comments.items()))
+        connection.commit()
     finally:
         connection.close()
+
+
+def _comment(name: str, column: str, comment: str) -> str:
+    kind, target = ("column", f'{name}."{column}"') if column else ("view", name)
+    return f"comment on {kind} {target} is {quoted(comment)}"
 
 
 def create_view(

@@ -18,12 +18,12 @@ from tests.killing import contents, run
 READ = ("raw.lines", "raw.files", "evidence.records", "scored.runs", "exports.texts", "exports.rag", "exports.quarantine")
 LOGS = ("ops.snapshots", "ops.receipts")
 PARQUET = [*product(("raw.lines",), WAYS)]
-PARQUET += [(table, way) for number, table in enumerate(READ[1:]) for way in (list(WAYS)[number % 5], "flipped")]
+PARQUET += [(table, list(WAYS)[number % 6]) for number, table in enumerate(READ[1:])]
 PARQUET += [("ops.snapshots", way) for way in ("emptied", "lost", "flipped")]
-LOG = [(table, way, "newest") for table, way in product(("raw.lines", "raw.files"), WAYS)]
+LOG = [("raw.lines", way, "newest") for way in WAYS] + [("raw.files", "lost", "newest")]
 LOG += [(table, list(WAYS)[number % 6], "newest") for number, table in enumerate((*READ[2:], *LOGS), 1)]
 LOG += [("raw.lines", "lost", "middle"), ("exports.rag", "truncated", "middle"), ("raw.files", "zeroed", "first")]
-LOG += [(table, "flipped", "middle") for table in ("raw.files", "evidence.records", "exports.texts", "ops.snapshots")]
+LOG += [("evidence.records", "flipped", "middle")]
 CHECKPOINT = [
     ("raw.lines", way, name) for way, name in product(("truncated", "lost", "flipped"), ("*.parquet", "_last_checkpoint"))
 ]
