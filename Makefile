@@ -7,7 +7,7 @@ DISTILL := $(BIN)/distill
 COMMA := ,
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run-all test check format lock docs bench bench-index requirements sample wheel acceptance clean
+.PHONY: help setup run-all test test-faults faults-report check format lock docs bench bench-index requirements sample wheel acceptance clean
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  \1\t\2/' | expand -t 18
@@ -24,8 +24,14 @@ $(READY): requirements.lock pyproject.toml
 run-all: setup ## run the whole pipeline on the sample in data/_kb
 	$(DISTILL) run-all --known-paths data/known_paths.txt
 
-test: setup ## run the tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+test: setup ## run the tests, all but those that inject faults
+	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/faults
+
+test-faults: setup ## kill, race, fill, lock and damage; count the faults (FAULT_SEED=... draws others)
+	$(BIN)/python -m tests.faults -n 2 --dist loadfile tests/faults
+
+faults-report: setup ## write docs/faults.md, and the number in the README, from what test-faults injects
+	DISTILL_RECORD=1 $(BIN)/python -m tests.faults -n 2 --dist loadfile tests/faults
 
 check: setup ## types, linter, formatter, and the lock of the models
 	$(BIN)/ruff format --check .

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pipeline import evidence, landing
+from pipeline import evidence, ledger
 from pipeline.compile import Compiled
 from pipeline.engine import quoted
 from pipeline.exports import Export
@@ -31,7 +31,7 @@ def collected(run: Run, models: dict[str, Compiled]) -> dict[str, Any]:
         else {"unmapped": everything[source]}
         for source in sorted(found)
     }
-    states = landing.states(run.store, run.engine).values()
+    states = ledger.states(run.store, run.engine).values()
     return NO_COUNTS | {
         "in": lines.total(),
         "out": records.total(),
@@ -54,7 +54,7 @@ def landed(run: Run) -> dict[str, Any]:
 
 def scored(run: Run) -> dict[str, Any]:
     """Counts scores by category, by reason and by stream."""
-    run.bind_now("evidence.records", "scored.runs")
+    run.bind_now("evidence.records", "scored.runs", "scored.model_ledger")
     by_category = _sorted(run, "select category as key, count(*) as amount from scored.runs group by category")
     reasons = "select unnest(reasons) as key, 1 as amount from scored.runs"
     by_stream: dict[str, dict[str, int]] = {}
@@ -93,6 +93,15 @@ def exported(run: Run, export: Export) -> dict[str, Any]:
         "by_category": by_category,
         "by_reason": by_reason,
     }
+
+
+def extracted(run: Run) -> dict[str, Any]:
+    """Counts the rows of rag that playbooks are made of, and the playbooks."""
+    run.bind_now("exports.rag", "exports.playbooks")
+    named = "select source_category as key, count(*) as amount from exports.rag where playbook_id is not null group by key"
+    by_category = _sorted(run, named)
+    playbooks = int(run.engine.value("select count(*) as n from exports.playbooks"))
+    return NO_COUNTS | {"in": sum(by_category.values()), "out": playbooks, "by_category": by_category}
 
 
 def _sorted(run: Run, sql: str) -> dict[str, int]:

@@ -5,9 +5,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from pipeline.contents import Content
 from pipeline.receipts import Receipt, validated
 from pipeline.run import Run
-from pipeline.snapshots import Content, StageState
+from pipeline.snapshots import StageState
 from pipeline.tables import key_text, row_digest
 
 Cause = str | None
@@ -71,7 +72,9 @@ def _causes(run: Run, receipts: list[Receipt], stages: dict[str, StageState]) ->
 
 
 def _behind(stage: str) -> tuple[str, ...]:
-    return {"collect": (), "score": ("collect",), "index": ("collect", "score", "export-rag")}.get(stage, ("collect", "score"))
+    of_rag = ("collect", "score", "export-rag")
+    behind = {"collect": (), "score": ("collect",), "extract-playbooks": of_rag, "index": of_rag}
+    return behind.get(stage, ("collect", "score"))
 
 
 def _violations(run: Run, stages: dict[str, StageState]) -> list[str]:

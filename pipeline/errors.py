@@ -1,5 +1,30 @@
 """What can go wrong, by what the user can do about it. Every message says what, where, and what to do next."""
 
+WAY_OUT = (
+    "next: `distill restore --to '1 run ago'` and `distill run-all`; where that is refused, "
+    "`distill run-all --warehouse NEW` makes the same anew from the source files"
+)
+NOT_NEEDED = "next: put it back from a copy; all else is read and written without it"
+TRY_AGAIN = "next: mend that, and give the same command again"
+_SURROUNDINGS = (
+    *("No space left", "Disk quota exceeded", "File too large", "Read-only file system", "Permission denied"),
+    *("Operation not permitted", "Too many open files"),
+)
+
+
+def explained(said: object) -> str:
+    """Returns the gist of what a library said, and what to do next: damage is one thing, a full disk another."""
+    # All but the first line may be SQL of ours or the stack of native code, which helps nobody, or hold the cause.
+    lines = str(said).splitlines() or [type(said).__name__]
+    cause = [line.strip() for line in lines[1:] if is_of_surroundings(line)]
+    gist = ": ".join(line[:300] for line in (lines[0], *cause[:1]))
+    return f"{gist}; {TRY_AGAIN if is_of_surroundings(said) else WAY_OUT}"
+
+
+def is_of_surroundings(said: object) -> bool:
+    """True where an error tells of the machine around the warehouse, not of a damaged file."""
+    return any(sign in str(said) for sign in _SURROUNDINGS)
+
 
 class DistillError(Exception):
     """The root of all errors that are shown to a user; `exit_code` is what the command ends with."""

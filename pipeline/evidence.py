@@ -13,11 +13,15 @@ from pipeline.run import Run
 
 @dataclass(frozen=True)
 class Plan:
-    """Which streams are built from all their lines, and which from the new files of raw.lines alone."""
+    """Which streams are built from all their lines, and which from the new files of raw.lines alone.
+
+    is_bound: the views over the new lines are set up for exactly the streams to extend
+    """
 
     rebuild: frozenset[str]
     extend: frozenset[str]
     new_files: tuple[str, ...]
+    is_bound: bool = False
 
 
 def models_of(run: Run) -> dict[str, Compiled]:
@@ -36,7 +40,7 @@ def build(run: Run, models: dict[str, Compiled]) -> None:
         present = {stream: models[stream] for stream in sorted(plan.rebuild) if stream in models}
         deduped += _rebuild(run, present, plan.rebuild)
     if plan.extend:
-        deduped += _extend(run, {stream: models[stream] for stream in sorted(plan.extend)}, plan.new_files)
+        deduped += _extend(run, {stream: models[stream] for stream in sorted(plan.extend)}, plan)
     run.state["collect"] = {
         "models": {stream: model.fingerprint for stream, model in models.items()},
         "raw.lines": run.store.version("raw.lines"),
@@ -72,7 +76,7 @@ def _plan(run: Run, models: dict[str, Compiled], before: dict[str, Any]) -> Plan
         _bind_lines(run, fresh - rebuild, known=True)
         overtaken = run.engine.rows("select distinct source from evidence.duplicates where is_known")
         rebuild |= {row["source"] for row in overtaken}
-        return Plan(frozenset(rebuild), frozenset(fresh - rebuild), new_files)
+        return Plan(frozenset(rebuild), frozenset(fresh - rebuild), new_files, is_bound=not rebuild)
     return Plan(frozenset(rebuild), frozenset(), ())
 
 
@@ -119,9 +123,10 @@ def _rebuild(run: Run, models: dict[str, Compiled], streams: frozenset[str]) -> 
     return _write(run, {stream: model for stream, model in models.items() if stream in there}, f"source not in ({listed})")
 
 
-def _extend(run: Run, models: dict[str, Compiled], new_files: tuple[str, ...]) -> Counter[str]:
-    run.bind("raw.lines", run.store.read("raw.lines"), files=new_files)
-    _bind_lines(run, set(models), known=True)
+def _extend(run: Run, models: dict[str, Compiled], plan: Plan) -> Counter[str]:
+    if not plan.is_bound:
+        run.bind("raw.lines", run.store.read("raw.lines"), files=plan.new_files)
+        _bind_lines(run, set(models), known=True)
     return _write(run, models, None)
 
 
@@ -165,9 +170,15 @@ def _bind_refused(run: Run, models: dict[str, Compiled]) -> None:
     run.bind("after.records", run.store.read("evidence.records"))
     objects = run.library["evidence/_objects"].sql
     place = "objects.source_file = records.source_file and objects.line_offset = records.line_offset"
+    # The places alone first: lines are long, and nearly all of them became records.
+    run.engine.materialise(
+        "evidence.left_places",
+        f"select objects.source_file, objects.line_offset from ({objects}) as objects "
+        f"anti join after.records as records on {place}",
+    )
     run.engine.materialise(
         "evidence.left_over",
-        f"select objects.* from ({objects}) as objects anti join after.records as records on {place}",
+        f"select objects.* from ({objects}) as objects semi join evidence.left_places as records on {place}",
     )
     run.engine.define("evidence.objects", "select * from evidence.left_over")
     left = _sources(run, "evidence.left_over")

@@ -10,15 +10,17 @@ from pathlib import Path
 import pyarrow as pa
 
 from pipeline.engine import quoted
-from pipeline.errors import DamageError
+from pipeline.errors import WAY_OUT, DamageError
 from pipeline.exports import EXPORTS, Export
 from pipeline.mending import Change
 from pipeline.run import Run
 from pipeline.snapshots import ExportFile
-from pipeline.sources import Stamps
+from pipeline.sources import Stamps, naming
 from pipeline.splicing import compare, splice, survey
 
 DRAFTS = ".drafts"
+# Below the warehouse: how the files looked when they were last hashed.
+STAMPS = ".exports.json"
 
 
 def draft(run: Run, export: Export, change: Change) -> ExportFile:
@@ -30,19 +32,20 @@ def draft(run: Run, export: Export, change: Change) -> ExportFile:
     target.parent.mkdir(parents=True, exist_ok=True)
     for left in (target, new):
         left.unlink(missing_ok=True)
-    if change.whole or not _is_published(run, export):
-        run.bind_now(export.table)
-        _write_lines(run, export.table, export, target)
-        sha256 = file_sha256(target)
-    elif not change.added and not change.removed:
-        return run.files[export.file]
-    else:
-        if change.added:
-            _write_lines(run, change.new_rows, export, new)
+    with naming(target):
+        if change.whole or not _is_published(run, export):
+            run.bind_now(export.table)
+            _write_lines(run, export.table, export, target)
+            sha256 = file_sha256(target)
+        elif not change.added and not change.removed:
+            return run.files[export.file]
         else:
-            new.write_bytes(b"")
-        sha256 = splice(run.settings.exports / export.file, new, change.removed, target)
-    _to_disk(target)
+            if change.added:
+                _write_lines(run, change.new_rows, export, new)
+            else:
+                new.write_bytes(b"")
+            sha256 = splice(run.settings.exports / export.file, new, change.removed, target)
+        _to_disk(target)
     return ExportFile(export.file, target.stat().st_size, run.content(export.table).rows, sha256)
 
 
@@ -59,12 +62,13 @@ def draft_again(run: Run, export: Export, version: int, file: ExportFile) -> Non
     target = draft_path(run.settings.exports, export.file)
     target.parent.mkdir(parents=True, exist_ok=True)
     run.bind(export.table, run.store.read(export.table, version))
-    _write_lines(run, export.table, export, target)
-    _to_disk(target)
+    with naming(target):
+        _write_lines(run, export.table, export, target)
+        _to_disk(target)
     if file_sha256(target) != file.sha256:
         raise DamageError(
             f"{run.store.path(export.table)}: version {version} does not give {export.file} with the bytes that were published "
-            f"(sha256 {file.sha256}): a file of that table was changed or damaged since, or another DuckDB wrote it"
+            f"(sha256 {file.sha256}): a file of that table was changed or damaged since, or another DuckDB wrote it; {WAY_OUT}"
         )
 
 

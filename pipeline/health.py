@@ -5,12 +5,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pipeline import search
+from pipeline import files, pages, search
 from pipeline.reader import Warehouse
 from pipeline.snapshots import Snapshot
+from pipeline.sources import Stamps
 
 # An audit is worth repeating after so many published runs.
 RUNS_BETWEEN_AUDITS = 20
+# So many files are named that are not as they should be.
+SHOWN = 5
 
 
 @dataclass
@@ -26,8 +29,8 @@ class Health:
         return {"ok": not self.broken, "facts": self.facts, "attention": self.attention, "next": self.next_step}
 
 
-def examine(path: Path) -> Health:
-    """Returns how the warehouse is doing. Raises WarehouseError where there is none."""
+def examine(path: Path, exports: Path) -> Health:
+    """Returns how the warehouse and its files are doing. Raises WarehouseError where there is no warehouse."""
     warehouse = Warehouse(path)
     published = warehouse.snapshots()
     newest = warehouse.snapshot()
@@ -38,6 +41,7 @@ def examine(path: Path) -> Health:
     if (trouble := search.trouble(warehouse, newest)) is not None:
         found.attention.append(trouble)
         found.next_step = "distill index"
+    _look_at_files(found, exports, newest, Stamps(warehouse.store.root / files.STAMPS))
     _look_at_audits(found, published, good)
     last = warehouse.last_run()
     if last is not None and not last["overall_passed"]:
@@ -57,8 +61,25 @@ def _facts(newest: Snapshot, good: list[Snapshot]) -> dict[str, str]:
         "published": f"{newest.published_at:%Y-%m-%d %H:%M:%S} UTC, {age.total_seconds() / 3600:.1f} hours ago",
         "last good": f"{good[-1].snapshot}, {good[-1].kind} {good[-1].run_id}" if good else "none",
         **{f"{name} rows": f"{newest.tables[f'exports.{name}'].rows:,}" for name in ("rag", "sft", "preference")},
+        "playbooks": f"{newest.tables['exports.playbooks'].rows:,}" if "exports.playbooks" in newest.tables else "none yet",
         "in quarantine": f"{newest.tables['exports.quarantine'].rows:,}",
     }
+
+
+def _look_at_files(found: Health, exports: Path, newest: Snapshot, stamps: Stamps) -> None:
+    odd = []
+    for path, file in sorted(newest.files.items()):
+        if path == pages.MANIFEST:
+            odd += [] if pages.is_in_place(exports, file, stamps) else pages.odd(exports, file)
+        elif not files.is_in_place(exports, file, stamps):
+            odd.append(path)
+    if odd:
+        found.broken = True
+        found.next_step = "distill restore --to latest"
+        more = f" and {len(odd) - SHOWN} more" if len(odd) > SHOWN else ""
+        found.attention.insert(
+            0, f"{exports}: {', '.join(odd[:SHOWN])}{more} not as published; {found.next_step} puts everything back"
+        )
 
 
 def _look_at_audits(found: Health, published: list[Snapshot], good: list[Snapshot]) -> None:

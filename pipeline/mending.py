@@ -1,5 +1,6 @@
 """Tables that are brought up to a query by writing only the rows that differ."""
 
+import re
 from dataclasses import dataclass
 
 from pipeline.engine import quoted
@@ -9,6 +10,7 @@ from pipeline.scope import Reach
 # Beyond this share of changed rows a table and its file are written anew rather than mended.
 MENDABLE = 0.2
 MAX_REMOVED = 5000
+_LAST_ORDER = re.compile(r"\norder by [^()]*$")
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ def mend_rows(run: Run, table: str, sql: str, metadata: dict[str, str], reach: R
     change = _difference(run, table, sql, reach)
     if change.whole:
         kept = f" union all select * from before.rows where not ({reach.rows})" if reach is not None else ""
-        with engine.stream(f"select * from ({sql}){kept}") as reader:
+        # Delta's writer keeps no order, so there is no use in sorting long texts for it.
+        with engine.stream(f"select * from ({_LAST_ORDER.sub('', sql)}){kept}") as reader:
             run.store.replace(table, reader.cast(declared.schema), metadata)
         return change
     if change.removed:
@@ -69,8 +72,11 @@ def mend_set(run: Run, table: str, sql: str, metadata: dict[str, str], reach: Re
     """Brings a table without ids, or one export's part of the quarantine, up to a query over what is reached."""
     schema = run.store.tables[table].schema
     columns = ", ".join(schema.names)
-    mine = f"export = {quoted(export)}" if "export" in schema.names else "true"
-    run.bind("before.part", run.store.read(table), where=mine)
+    mine = f"export = {quoted(export)}" if "export" in schema.names else None
+    run.bind("before.part", run.store.read(table), where=mine or "")
+    if reach is None and not run.engine.value("select count(*) as n from before.part"):
+        _append(run, table, f"select {columns} from ({sql})", metadata)
+        return
     was = "before.part" if reach is None else f"before.part where {reach.rejects}"
     run.engine.materialise("run.part", f"select *, {_mark('row')} from (select {columns} from ({sql})) as row")
     run.engine.materialise(
@@ -88,9 +94,13 @@ def mend_set(run: Run, table: str, sql: str, metadata: dict[str, str], reach: Re
         run.store.replace(table, rows.cast(schema), metadata, where=mine)
         return
     some = "where (mark, second_mark) in (select (mark, second_mark) from run.moved)"
-    rows = run.engine.arrow(f"select {columns} from run.part {some}")
+    _append(run, table, f"select {columns} from run.part {some}", metadata)
+
+
+def _append(run: Run, table: str, sql: str, metadata: dict[str, str]) -> None:
+    rows = run.engine.arrow(sql)
     if rows.num_rows:
-        run.store.append(table, rows.cast(schema), metadata)
+        run.store.append(table, rows.cast(run.store.tables[table].schema), metadata)
 
 
 def _mark(row: str) -> str:

@@ -4,43 +4,65 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import ExitStack
+from itertools import cycle
 from multiprocessing import get_context, parent_process
 from threading import Thread
-from typing import TypeVar
+from typing import Any, TypeVar
 
+Tool = TypeVar("Tool")
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Last = TypeVar("Last")
 
 SIZE_BEFORE_A_POOL = 48 * 1024 * 1024
 
 
-def ordered_map(work: Callable[[Item], Result], items: Iterable[Item], size: Callable[[Item], int]) -> Iterator[Result]:
-    """Yields `work(item)` for every item, in order.
+def ordered_map(
+    make: Callable[[], Tool],
+    use: Callable[[Tool, Item], Result],
+    end: Callable[[Tool], Last],
+    items: Iterable[Item],
+    size: Callable[[Item], int],
+    ended: list[Last],
+) -> Iterator[Result]:
+    """Yields `use(tool, item)` for every item, in order, with one tool per process; after all, `ended` has `end(tool)` of each.
 
     The first ones run here, up to SIZE_BEFORE_A_POOL bytes; only a longer stream is worth the start of worker processes.
     """
     iterator, done = iter(items), 0
+    tool = make()
     for item in iterator:
-        yield work(item)
+        yield use(tool, item)
         done += size(item)
         if done >= SIZE_BEFORE_A_POOL:
             break
+    ended.append(end(tool))
     following = next(iterator, None)
     if following is None:
         return
-    workers = max(1, os.cpu_count() or 1)
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_die_with_parent) as pool:
-        running: deque[Future[Result]] = deque([pool.submit(work, following)])
+    with ExitStack() as pools:
+        # A pool of one each: so every process can be told to end its own tool.
+        workers = [
+            pools.enter_context(ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_begin, initargs=(make,)))
+            for _ in range(max(1, os.cpu_count() or 1))
+        ]
+        turns = cycle(workers)
+        running: deque[Future[Result]] = deque([next(turns).submit(_apply, use, following)])
         for item in iterator:
-            running.append(pool.submit(work, item))
-            if len(running) > workers + 1:
+            running.append(next(turns).submit(_apply, use, item))
+            if len(running) > len(workers) + 1:
                 yield running.popleft().result()
         while running:
             yield running.popleft().result()
+        ended += [last.result() for last in [worker.submit(_apply_last, end) for worker in workers]]
 
 
-def _die_with_parent() -> None:
-    """Ends a worker when the process that started it is gone, however that one ended."""
+_tools: list[Any] = []
+
+
+def _begin(make: Callable[[], Any]) -> None:
+    """Makes the tool of a worker, which ends when the process that started it is gone, however that one ended."""
 
     def watch() -> None:
         parent = parent_process()
@@ -49,3 +71,12 @@ def _die_with_parent() -> None:
         os._exit(1)
 
     Thread(target=watch, daemon=True).start()
+    _tools.append(make())
+
+
+def _apply(use: Callable[[Any, Item], Result], item: Item) -> Result:
+    return use(_tools[0], item)
+
+
+def _apply_last(end: Callable[[Any], Last]) -> Last:
+    return end(_tools[0])

@@ -3,12 +3,13 @@
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from pipeline import files, indexing, landing, session, snapshots
+from pipeline import files, indexing, ledger, pages, playbooks, session, snapshots
+from pipeline.contents import Content, verify_content
 from pipeline.errors import UsageError, WarehouseError
 from pipeline.exports import EXPORTS
 from pipeline.run import Reporter, Run
 from pipeline.settings import Settings
-from pipeline.snapshots import Content, Snapshot
+from pipeline.snapshots import Snapshot
 from pipeline.warehouse import locked
 
 
@@ -75,7 +76,8 @@ def _steps(run: Run, target: Snapshot) -> tuple[Step, ...]:
             was, now = before.tables.get(name, Content(0)), target.tables.get(name, Content(0))
             found.append(Step(name, was.rows, now.rows, now.delta_version, was.sha256 != now.sha256))
     for path, file in target.files.items():
-        in_place = files.is_in_place(run.settings.exports, file, run.stamps)
+        look = pages.is_in_place if path == pages.MANIFEST else files.is_in_place
+        in_place = look(run.settings.exports, file, run.stamps)
         rows = before.files[path].rows if path in before.files else 0
         found.append(Step(path, rows, file.rows, None, not in_place))
     for path, file in before.files.items():
@@ -90,8 +92,8 @@ def _restore(run: Run, target: Snapshot, digests: dict[str, dict[str, str]]) -> 
     for name in run.store.tables:
         if not name.startswith(("ops.", "raw.")):
             run.store.restore(name, _version(run, target, name), {"run_id": run.run_id, "restores": target.run_id})
-    lines, ledger = _version(run, target, "raw.lines"), _version(run, target, "raw.files")
-    landing.restore(run.store, lines, ledger, run.run_id, run.before.snapshot + 1)
+    lines, read = _version(run, target, "raw.lines"), _version(run, target, "raw.files")
+    ledger.restore(run.store, lines, read, run.run_id, run.before.snapshot + 1)
     contents = {}
     for name, table in run.store.tables.items():
         if name.startswith("ops."):
@@ -99,13 +101,14 @@ def _restore(run: Run, target: Snapshot, digests: dict[str, dict[str, str]]) -> 
             continue
         run.reporter.stage(name)
         expected = target.tables.get(name, Content(0))
-        contents[name] = snapshots.verify_content(
-            run.store, run.engine, table, run.store.version(name), expected, digests.get(name, {})
-        )
+        contents[name] = verify_content(run.store, run.engine, table, run.store.version(name), expected, digests.get(name, {}))
     for export in EXPORTS:
         if export.file in target.files:
             run.reporter.stage(export.file)
             files.draft_again(run, export, target.tables[export.table].delta_version, target.files[export.file])
+    if pages.MANIFEST in target.files:
+        run.reporter.stage(pages.MANIFEST)
+        pages.draft_again(run, target.tables[playbooks.TABLE].delta_version, target.files[pages.MANIFEST])
     run.reporter.stage(indexing.NAME)
     indexing.bring_back(run, target)
     contents.pop(snapshots.SNAPSHOTS)

@@ -10,15 +10,16 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from pipeline.compile import Compiled
+from pipeline.contents import Content, content_of
 from pipeline.engine import Engine, quoted
-from pipeline.errors import GateError, ModelError
+from pipeline.errors import ModelError
 from pipeline.models import Library
 from pipeline.receipts import Receipt
 from pipeline.settings import Settings
-from pipeline.snapshots import Content, ExportFile, Snapshot, content_of, part_of
+from pipeline.snapshots import ExportFile, Snapshot
 from pipeline.sources import Stamps
-from pipeline.tables import violation
 from pipeline.warehouse import DeltaStore, Version
+from pipeline.writing import commit_checked
 
 
 class Reporter(Protocol):
@@ -78,21 +79,21 @@ class Run:
         return held
 
     def part(self, table: str, export: str) -> Content:
-        """Returns what the rows of one export in a table hold."""
-        where = f"export = {quoted(export)}"
-        return part_of(self.store, self.engine, self.store.tables[table], self.store.version(table), where)
+        """Returns what the rows of one export in a table hold now; hashes only what changed since it was asked last."""
+        parts = self.state.setdefault("parts", {})
+        held = parts.get(f"{table}/{export}")
+        before = Content(held["delta_version"], held["rows"], int(held["total"], 16)) if held is not None else None
+        version, where = self.store.version(table), f"export = {quoted(export)}"
+        now, _ = content_of(self.store, self.engine, self.store.tables[table], version, before, where)
+        parts[f"{table}/{export}"] = {"delta_version": now.delta_version, "rows": now.rows, "total": f"{now.total:x}"}
+        return now
 
     def write(self, table: str, sql: str, metadata: dict[str, str], *, replace: bool) -> None:
         """Writes the result of a query to a table, after its declared checks held for every row."""
         declared = self.store.tables[table]
         columns = ", ".join(f'"{name}"' for name in declared.schema.names)
         files = self.engine.write_parquet(f"select {columns} from ({sql})", self.store.path(table))
-        if files:
-            self.engine.bind("run.written", [str(file.path) for file in files], declared.schema)
-            if broken := self.engine.rows(f"select * from run.written where {violation(declared)} limit 3"):
-                raise GateError(f"rows for {table} break its declaration in sql/tables: {broken}; nothing was published")
-        if files or replace:
-            self.store.commit(table, files, metadata, replace=replace)
+        commit_checked(self.store, self.engine, table, files, metadata, replace=replace)
 
     def try_models(self, models: Iterable[Compiled]) -> None:
         """Binds every model once, so that a mistake shows although its stream may have no lines. Names the file."""

@@ -9,15 +9,16 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline import drift, indexing, receipts, snapshots
+from pipeline.contents import Content, combined_hash
 from pipeline.errors import DistillError, GateError, ModelError
 from pipeline.receipts import Receipt, iso
 from pipeline.report import summary_page
 from pipeline.run import Reporter, Run
 from pipeline.session import opened, publish, recover
 from pipeline.settings import Settings
-from pipeline.snapshots import Content, Snapshot, StageState, combined_hash
+from pipeline.snapshots import Snapshot, StageState
 from pipeline.sources import replace_file
-from pipeline.stages import COMMANDS, STAGES, Stage
+from pipeline.stages import COMMANDS, STAGES, Stage, models_hash
 from pipeline.version import git_sha
 from pipeline.warehouse import locked
 
@@ -80,7 +81,7 @@ def _leave(run: Run, stage: Stage, receipt: Receipt, state: StageState) -> None:
 def _do(run: Run, stage: Stage, receipt: Receipt, before: StageState | None) -> StageState | None:
     given = combined_hash(stage.prepare(run, receipt))
     compiled = stage.models(run)
-    fingerprint = combined_hash({model.name: model.fingerprint for model in compiled.values()})
+    fingerprint = models_hash(compiled)
     receipt.models = [
         {"name": model.name, "version": model.version, "fingerprint": model.fingerprint}
         for _, model in sorted(compiled.items())

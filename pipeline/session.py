@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 
-from pipeline import catalog, files, indexing, landing, models, shelf, snapshots, tables
+from pipeline import catalog, files, indexing, ledger, models, pages, shelf, snapshots, tables
 from pipeline.engine import Engine
 from pipeline.errors import DistillError, InputError, WarehouseError
 from pipeline.run import Reporter, Run
@@ -48,7 +48,7 @@ def opened(settings: Settings, reporter: Reporter) -> Iterator[Run]:
             reporter=reporter,
             state=json.loads(json.dumps(before.state)) if before is not None else {},
             files=dict(before.files) if before is not None else {},
-            stamps=Stamps(store.root / ".exports.json"),
+            stamps=Stamps(store.root / files.STAMPS),
         )
     finally:
         engine.close()
@@ -63,11 +63,12 @@ def recover(run: Run, *, trusting: bool = False) -> None:
     shelf.drop_drafts(run.store.root)
     # Who restores a damaged state can't go back to it, and need not: the restore says anew what every table holds.
     tolerant: AbstractContextManager[bool | None] = suppress(WarehouseError) if trusting else nullcontext()
-    with tolerant:
-        landing.undo_torn_load(run.store)
-        landing.undo_unpublished_restore(run.store, run.before.snapshot if run.before is not None else 0)
+    # Before anything is taken back: what the log of a damaged table says is no guide.
     if run.before is not None and not trusting:
         snapshots.verify_rows(run.store, run.engine, run.before)
+    with tolerant:
+        ledger.undo_torn_load(run.store)
+        ledger.undo_unpublished_restore(run.store, run.before.snapshot if run.before is not None else 0)
     for name in run.store.tables:
         if name in LANDING_TABLES or name.startswith("ops."):
             continue
@@ -83,23 +84,32 @@ def recover(run: Run, *, trusting: bool = False) -> None:
 
 
 def _settle_files(run: Run, published: Snapshot) -> None:
+    pages.put_in_place(run.settings.exports, published.files)
     files.put_in_place(run.settings.exports, published.files.values())
     if published.kind == "restore":
-        files.drop_others(run.settings.exports, published.files)
+        _drop_others(run, published)
+
+
+def _drop_others(run: Run, published: Snapshot) -> None:
+    files.drop_others(run.settings.exports, published.files)
+    pages.drop_others(run.settings.exports, published.files)
 
 
 def publish(run: Run, snapshot: Snapshot) -> tuple[str, ...]:
     """Makes a snapshot what readers see, and moves its files into place; returns what went wrong after it counted."""
     files.make_places(run.settings.exports, run.files.values())
+    pages.make_places(run.settings.exports)
     catalog.make_place(run.store)
     # Before it counts: a name says what an index holds, so one that no snapshot names is in nobody's way.
     indexing.put_in_place(run, snapshot)
     snapshots.publish(run.store, snapshot)
+    pages.put_in_place(run.settings.exports, run.files, trusted=True)
     files.put_in_place(run.settings.exports, run.files.values(), trusted=True)
     if snapshot.kind == "restore":
-        files.drop_others(run.settings.exports, run.files)
+        _drop_others(run, snapshot)
     for file in run.files.values():
         run.stamps.remember_own(file.path, run.settings.exports / file.path, file.sha256)
+    pages.remember(run.settings.exports, run.files, run.stamps)
     run.stamps.write()
     try:
         catalog.write(run.store, snapshot)

@@ -1,19 +1,17 @@
 """Which versions of all tables belong together. A snapshot is the last commit of a run; readers see nothing newer."""
 
-import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from pipeline.contents import Content
 from pipeline.engine import Engine
-from pipeline.errors import DamageError, UsageError, WarehouseError
-from pipeline.tables import Table, row_digest
+from pipeline.errors import WAY_OUT, DamageError, UsageError
 from pipeline.warehouse import DeltaStore
 
 SNAPSHOTS = "ops.snapshots"
@@ -22,20 +20,6 @@ RELEASES = "ops.releases"
 AUDITS = "ops.audit_baselines"
 # Tables that are written between runs too: a reader sees all of their rows, whichever snapshot it reads.
 LOGS = (SNAPSHOTS, VACUUMS, RELEASES, AUDITS)
-_MODULUS = 2**256
-
-
-@dataclass(frozen=True)
-class Content:
-    """What a table holds at a version: its rows, and the sum of their 128-bit digests, whatever their order."""
-
-    delta_version: int
-    rows: int = 0
-    total: int = 0
-
-    @property
-    def sha256(self) -> str:
-        return hashlib.sha256(f"{self.rows}:{self.total:064x}".encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -189,69 +173,25 @@ def publish(store: DeltaStore, snapshot: Snapshot) -> None:
     store.append(SNAPSHOTS, table, {"run_id": snapshot.run_id, "snapshot": str(snapshot.snapshot)})
 
 
-def content_of(
-    store: DeltaStore, engine: Engine, table: Table, version: int, before: Content | None
-) -> tuple[Content, dict[str, str]]:
-    """Returns what a table holds at `version`, and the digests of the files that `before` did not have, by name.
-
-    Only files that `before` did not have, or lost, are read.
-    """
-    now = store.read(table.name, version)
-    if before is not None and before.delta_version == now.version:
-        return before, {}
-    old_files = set(store.read(table.name, before.delta_version).files) if before is not None else set()
-    added = _sums(engine, table, sorted(set(now.files) - old_files))
-    removed = _sums(engine, table, sorted(old_files - set(now.files)))
-    rows, total = (before.rows, before.total) if before is not None else (0, 0)
-    rows += sum(held[0] for held in added.values()) - sum(held[0] for held in removed.values())
-    total += sum(held[1] for held in added.values()) - sum(held[1] for held in removed.values())
-    return Content(now.version, rows, total % _MODULUS), {name: _digest(held) for name, held in added.items()}
-
-
-def verify_content(
-    store: DeltaStore, engine: Engine, table: Table, version: int, expected: Content, digests: Mapping[str, str]
-) -> Content:
-    """Reads all of a table at `version` and returns its content, which must be the expected one.
-
-    digests: what each Parquet file held when it was published, by name, to tell which one is damaged
-    Raises DamageError where the content is another, or can't be read.
-    """
-    sums = _sums(engine, table, list(store.read(table.name, version).files))
-    rows, total = sum(held[0] for held in sums.values()), sum(held[1] for held in sums.values()) % _MODULUS
-    if (rows, total) != (expected.rows, expected.total):
-        wrong = [
-            str(store.path(table.name) / name)
-            for name, held in sums.items()
-            if digests.get(name, _digest(held)) != _digest(held)
-        ]
-        where = ", ".join(wrong) or str(store.path(table.name))
-        raise DamageError(
-            f"{where}: {table.name} at version {version} holds other rows than were published "
-            f"(version {expected.delta_version}, {expected.rows} rows): the file was changed or damaged since"
-        )
-    if table.proof:
-        engine.bind("run.proven", store.read(table.name, version).files, table.schema, f"not ({table.proof})", with_names=True)
-        if broken := engine.rows("select distinct filename from run.proven order by filename"):
-            where = ", ".join(row["filename"] for row in broken)
-            raise DamageError(f"{where}: {table.name} at version {version} holds texts that are not what their hashes say")
-    return Content(version, rows, total)
-
-
 def verify_rows(store: DeltaStore, engine: Engine, snapshot: Snapshot) -> None:
     """Holds the rows that tables have against those that were published; reads only the ends of files.
 
-    Raises WarehouseError where a table has others: its log or its files were damaged since.
+    Raises DamageError where a table has others: its log or its files were damaged since.
     """
     for name, content in snapshot.tables.items():
         if name.startswith("ops.") or name not in store.tables:
             continue
+        if content.delta_version > (last := store.last_in_log(name)):
+            raise DamageError(
+                f"{store.path(name)}: run {snapshot.run_id} published version {content.delta_version}, and the newest that is "
+                f"there is {last}: a file of its log is lost; {WAY_OUT}"
+            )
         engine.bind("run.counted", store.read(name, content.delta_version).files, store.tables[name].schema)
         rows = engine.value("select count(*) as n from run.counted")
         if rows != content.rows:
-            raise WarehouseError(
+            raise DamageError(
                 f"{store.path(name)}: version {content.delta_version} holds {rows} rows, but {content.rows} were published "
-                f"with run {snapshot.run_id}: its log or its files were damaged; put them back from a copy, "
-                "or build the warehouse anew"
+                f"with run {snapshot.run_id}: its log or its files were damaged; {WAY_OUT}"
             )
 
 
@@ -262,36 +202,6 @@ def digests_of(published: Sequence[Snapshot]) -> dict[str, dict[str, str]]:
         for table, held in snapshot.digests.items():
             found.setdefault(table, {}).update(held)
     return found
-
-
-def part_of(store: DeltaStore, engine: Engine, table: Table, version: int, where: str) -> Content:
-    """Returns what the rows of a table that match `where` hold."""
-    sums = _sums(engine, table, list(store.read(table.name, version).files), where).values()
-    return Content(version, sum(held[0] for held in sums), sum(held[1] for held in sums) % _MODULUS)
-
-
-def combined_hash(parts: Mapping[str, str]) -> str:
-    """Returns one hash over named hashes."""
-    return hashlib.sha256(json.dumps(dict(parts), sort_keys=True).encode()).hexdigest()
-
-
-def _sums(engine: Engine, table: Table, files: list[str], where: str = "") -> dict[str, tuple[int, int]]:
-    """Returns the rows of Parquet files and the sum of their digests, by the files' names."""
-    if not files:
-        return {}
-    engine.bind("run.hashed", files, table.schema, where, with_names=True)
-    # The digests are added up in two halves: a sum of 128-bit numbers could overflow.
-    rows = engine.rows(
-        "select filename, count(*) as amount, sum(cast(digest & 18446744073709551615 as ubigint)) as low, "
-        f"sum(cast(digest >> 64 as ubigint)) as high from (select filename, {row_digest(table)} as digest from run.hashed) "
-        "group by filename"
-    )
-    return {Path(row["filename"]).name: (int(row["amount"]), int(row["low"]) + (int(row["high"]) << 64)) for row in rows}
-
-
-def _digest(held: tuple[int, int]) -> str:
-    rows, total = held
-    return f"{rows}:{total % _MODULUS:x}"
 
 
 def _from_row(row: dict[str, Any]) -> Snapshot:

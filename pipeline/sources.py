@@ -8,6 +8,7 @@ import os
 import time
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -172,10 +173,13 @@ class Stamps:
             found = {}
         self._before: dict[str, Any] = found if isinstance(found, dict) else {}
 
-    def known(self, name: str, path: Path, sha256: str) -> bool | None:
-        """Returns the flag of a file that did not change; None where it may have."""
+    def known(self, name: str, path: Path, sha256: str, looks: list[int] | None = None) -> bool | None:
+        """Returns the flag of a file that did not change; None where it may have.
+
+        looks: how it looks, where it is not one file
+        """
         seen = self._before.get(name)
-        if not isinstance(seen, list) or len(seen) != 3 or seen[:2] != [stamp(path), sha256]:
+        if not isinstance(seen, list) or len(seen) != 3 or seen[:2] != [looks or stamp(path), sha256]:
             return None
         self._after[name] = seen
         return bool(seen[2])
@@ -186,9 +190,9 @@ class Stamps:
         if time.time_ns() - max(seen[1], seen[2]) > self.SETTLED_NS:
             self._after[name] = [seen, sha256, flag]
 
-    def remember_own(self, name: str, path: Path, sha256: str) -> None:
+    def remember_own(self, name: str, path: Path, sha256: str, looks: list[int] | None = None) -> None:
         """Keeps how a file looks that this process wrote."""
-        self._after[name] = [stamp(path), sha256, False]
+        self._after[name] = [looks or stamp(path), sha256, False]
 
     def write(self) -> None:
         if self._after != self._before:
@@ -207,17 +211,27 @@ def drop_drafts(folder: Path) -> None:
         draft.unlink(missing_ok=True)
 
 
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Gives the file's name to errors that come without one, as those of a write do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
 def replace_file(path: Path, content: bytes) -> None:
     """Writes a file so that it has either its old content or the new one, whatever happens."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
     try:
-        with draft.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        draft.replace(path)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
+        with naming(path):
+            with draft.open("wb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)

@@ -4,9 +4,24 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pipeline import counts, evidence, exports, files, fulltext, indexing, landing, scoring
+from pipeline import (
+    counts,
+    evidence,
+    exports,
+    files,
+    fulltext,
+    indexing,
+    landing,
+    ledger,
+    model_ledger,
+    pages,
+    playbooks,
+    scoring,
+)
 from pipeline.compile import Compiled
+from pipeline.contents import combined_hash
 from pipeline.exports import EXPORTS, Export
+from pipeline.reading import Load
 from pipeline.receipts import Receipt
 from pipeline.run import Run
 
@@ -38,23 +53,34 @@ class Stage:
     settles: bool = True
 
 
+def models_hash(compiled: Models) -> str:
+    """Returns one hash over the SQL that decides a stage's result, as a snapshot keeps it of the stage."""
+    return combined_hash({model.name: model.fingerprint for model in compiled.values()})
+
+
 def _land(run: Run, receipt: Receipt) -> dict[str, str]:
     schema = run.store.tables["raw.lines"].schema
-    load = landing.Load(run.run_id, run.recorded_at, schema, run.settings.accept_rewrite)
+    load = Load(run.run_id, run.recorded_at, schema, run.settings.accept_rewrite)
     landed = landing.land(run.settings.data, run.store, run.engine, load, run.reporter.advance)
     receipt.warnings += [
         f"{name}: its last line is not complete yet and is read again next run" for name in landed.partial_tails
     ]
     receipt.warnings += [f"{name}: was rewritten; its new content counts from now on" for name in landed.rewritten]
-    return {"files": landing.ledger_hash(run.store, run.engine)}
+    return {"files": ledger.ledger_hash(run.store, run.engine)}
 
 
 def _landed(run: Run, receipt: Receipt) -> dict[str, str]:
-    return {"files": landing.ledger_hash(run.store, run.engine)}
+    return {"files": ledger.ledger_hash(run.store, run.engine)}
 
 
 def _nothing(run: Run, receipt: Receipt) -> dict[str, str]:
     return {}
+
+
+def _judge(run: Run, models: Models, made_of: str) -> None:
+    # A change of the ledger alone judges nothing again.
+    scoring.build(run, {name: model for name, model in models.items() if model.sources})
+    model_ledger.build(run)
 
 
 def _export(export: Export) -> Stage:
@@ -99,13 +125,37 @@ SCORE = Stage(
     "score",
     needs=("collect",),
     inputs=("evidence.records",),
-    outputs=("scored.runs",),
+    outputs=("scored.runs", "scored.model_ledger"),
     prepare=_nothing,
-    models=scoring.models_of,
-    build=lambda run, models, _: scoring.build(run, models),
+    models=lambda run: scoring.models_of(run) | model_ledger.models_of(run),
+    build=_judge,
     count=lambda run, models: counts.scored(run),
 )
 EXPORT_STAGES = tuple(_export(export) for export in EXPORTS)
+
+
+def _extract(run: Run, models: Models, made_of: str) -> None:
+    playbooks.build(run, models, made_of)
+    run.files[pages.MANIFEST] = pages.draft(run)
+    pages.read_again(run, run.files[pages.MANIFEST])
+
+
+def _pages_in_place(run: Run) -> bool:
+    file = run.files.get(pages.MANIFEST)
+    return file is not None and pages.is_in_place(run.settings.exports, file, run.stamps)
+
+
+PLAYBOOKS = Stage(
+    "extract-playbooks",
+    needs=("export-rag",),
+    inputs=playbooks.INPUTS,
+    outputs=(playbooks.TABLE,),
+    prepare=_nothing,
+    models=playbooks.models_of,
+    build=_extract,
+    count=lambda run, models: counts.extracted(run),
+    intact=_pages_in_place,
+)
 
 INDEX = Stage(
     "index",
@@ -119,7 +169,7 @@ INDEX = Stage(
     intact=indexing.intact,
 )
 
-STAGES = (COLLECT, SCORE, *EXPORT_STAGES, INDEX)
+STAGES = (COLLECT, SCORE, *EXPORT_STAGES, PLAYBOOKS, INDEX)
 
 # Commands that do less than the whole: which form of which stage they run.
 LAND = replace(COLLECT, outputs=("raw.lines",), count=lambda run, models: counts.landed(run), settles=False)
@@ -130,6 +180,7 @@ COMMANDS: dict[str, tuple[Stage, ...]] = {
     "build-evidence": (EVIDENCE,),
     "score": (SCORE,),
     **{stage.name: (stage,) for stage in EXPORT_STAGES},
-    "export-all": EXPORT_STAGES,
+    PLAYBOOKS.name: (PLAYBOOKS,),
+    "export-all": (*EXPORT_STAGES, PLAYBOOKS),
     INDEX.name: (INDEX,),
 }

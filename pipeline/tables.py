@@ -1,7 +1,8 @@
 """The tables as `sql/tables/` declares them: columns, meaning, and the checks that Delta enforces."""
 
+import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -76,7 +77,7 @@ def _table(name: str, text: str, schema: pa.Schema) -> Table:
         bulk=tuple(filter(None, head.get("bulk", "").split(", "))),
         proof=head.get("proof", ""),
         columns=columns,
-        checks={f"check_{number}": condition for number, condition in enumerate(_conditions(text), 1)},
+        checks={_name_of(condition): condition for condition in _conditions(text)},
         schema=schema,
     )
 
@@ -85,6 +86,11 @@ def _table(name: str, text: str, schema: pa.Schema) -> Table:
 def _conditions(text: str) -> tuple[str, ...]:
     parsed = sqlglot.parse_one(text, dialect=DIALECT)
     return tuple(node.this.sql(dialect=DIALECT) for node in parsed.find_all(exp.CheckColumnConstraint))
+
+
+def _name_of(condition: str) -> str:
+    """A name that tells one condition from another: Delta keeps conditions under their names, in words of its own."""
+    return f"check_{hashlib.sha256(condition.encode()).hexdigest()[:8]}"
 
 
 def key_text(table: Table) -> str:
@@ -99,9 +105,13 @@ def violation(table: Table) -> str:
     return " or ".join([*missing, *failed]) or "false"
 
 
-def row_digest(table: Table) -> str:
-    """Returns the SQL of a row's 128-bit digest over everything but the clock: no landing time, no load."""
-    columns = [texts for name, texts in column_texts(table).items() if not table.digest or name in table.digest]
+def row_digest(table: Table, lacking: Collection[str] = ()) -> str:
+    """Returns the SQL of a row's 128-bit digest over everything but the clock: no landing time, no load.
+
+    lacking: columns that the row was written without, so that its digest stays what it was then
+    """
+    said = {name: texts for name, texts in column_texts(table).items() if name not in lacking}
+    columns = [texts for name, texts in said.items() if not table.digest or name in table.digest]
     return f"md5_number(concat_ws(chr(31), {', '.join(text for texts in columns for text in texts)}))"
 
 

@@ -9,19 +9,18 @@ from typing import Any
 from urllib.parse import unquote
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, WriterProperties, write_deltalake
+from deltalake import CommitProperties, DeltaTable, write_deltalake
 from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
 from filelock import FileLock, Timeout
 
 from pipeline.engine import ParquetFile
-from pipeline.errors import GateError, LockedError, WarehouseError
+from pipeline.errors import DamageError, GateError, LockedError, WarehouseError, explained
 from pipeline.tables import Table
+from pipeline.upgrading import HOOKS, WRITER, fitted, has_more
 
 # delta-rs cleans up its log by age unless told otherwise; here every version must stay readable.
 CONFIGURATION = {"delta.logRetentionDuration": "interval 36500 days", "delta.enableExpiredLogCleanup": "false"}
-HOOKS = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
-WRITER = WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=16384, statistics_truncate_length=64)
 TARGET_FILE_BYTES = 256 * 1024 * 1024
 UNUSABLE = frozenset("%\\[]^|*?#")
 
@@ -57,14 +56,14 @@ class DeltaStore:
         """Creates every declared table that is not there yet, with its checks."""
         for name, table in self.tables.items():
             path = str(self.path(name))
-            with _explained(name):
+            with _explained(name, self.path(name)):
                 if not DeltaTable.is_deltatable(path):
                     self.path(name).mkdir(parents=True, exist_ok=True)
                     DeltaTable.create(
                         path, schema=table.schema, mode="ignore", configuration=CONFIGURATION, description=table.title
                     )
                 # A kill may have come between the table and its checks.
-                if table.checks and self._last_in_log(name) == 0:
+                if table.checks and self.last_in_log(name) == 0:
                     DeltaTable(path).alter.add_constraint(table.checks, post_commithook_properties=HOOKS)
 
     def first_version(self, table: str) -> int:
@@ -86,10 +85,10 @@ class DeltaStore:
         wanted = self._newest.get(table) if version is None else version
         if wanted is not None and (table, wanted) in self._read:
             return self._read[table, wanted]
-        if version is not None and version > (last := self._last_in_log(table)):
+        if version is not None and version > (last := self.last_in_log(table)):
             # delta-rs would look for every version up to this one.
             raise WarehouseError(f"{table} has no version {version}: its newest is {last}")
-        with _explained(table):
+        with _explained(table, self.path(table)):
             opened = DeltaTable(str(self.path(table)), version=wanted)
             files = tuple(sorted(unquote(uri) for uri in opened.file_uris()))
         found = Version(table, int(opened.version()), files)
@@ -124,8 +123,8 @@ class DeltaStore:
             )
             for file in files
         ]
-        with _explained(table):
-            opened = DeltaTable(str(self.path(table)))
+        with _explained(table, self.path(table)):
+            opened = fitted(DeltaTable(str(self.path(table))), self.tables[table], anew=replace)
             opened.create_write_transaction(
                 added,
                 mode="overwrite" if replace else "append",
@@ -137,7 +136,7 @@ class DeltaStore:
 
     def delete(self, table: str, where: str, metadata: Mapping[str, str]) -> None:
         """Takes the rows that match out of a table."""
-        with _explained(table):
+        with _explained(table, self.path(table)):
             DeltaTable(str(self.path(table))).delete(
                 where,
                 writer_properties=WRITER,
@@ -148,7 +147,7 @@ class DeltaStore:
 
     def restore(self, table: str, version: int, metadata: Mapping[str, str] | None = None) -> int:
         """Brings a table back to an earlier version, as a new version. Refuses where a file of that version is gone."""
-        with _explained(table):
+        with _explained(table, self.path(table)):
             opened = DeltaTable(str(self.path(table)))
             if opened.version() != version:
                 opened.restore(
@@ -163,7 +162,7 @@ class DeltaStore:
 
         Delta also lists files that its log says were removed, and that are long gone.
         """
-        with _explained(table):
+        with _explained(table, self.path(table)):
             names = DeltaTable(str(self.path(table))).vacuum(
                 retention_hours=0, dry_run=True, enforce_retention_duration=False, full=True, keep_versions=list(versions)
             )
@@ -182,19 +181,21 @@ class DeltaStore:
 
     def history(self, table: str, limit: int | None = None) -> list[dict[str, Any]]:
         """Returns the commits of a table, newest first, with the metadata that they carry."""
-        with _explained(table):
+        with _explained(table, self.path(table)):
             return DeltaTable(str(self.path(table))).history(limit)
 
     def _write(
         self, table: str, rows: pa.RecordBatchReader | pa.Table, metadata: Mapping[str, str], mode: Any, where: str | None
     ) -> int:
-        with _explained(table):
-            opened = DeltaTable(str(self.path(table)))
+        with _explained(table, self.path(table)):
+            anew = mode == "overwrite" and where is None
+            opened = fitted(DeltaTable(str(self.path(table))), self.tables[table], anew=anew)
             write_deltalake(
                 opened,
                 rows,
                 mode=mode,
                 predicate=where,
+                schema_mode="merge" if has_more(opened, self.tables[table]) else None,
                 target_file_size=TARGET_FILE_BYTES,
                 writer_properties=WRITER,
                 commit_properties=CommitProperties(custom_metadata=dict(metadata)),
@@ -202,7 +203,8 @@ class DeltaStore:
             )
         return self._moved(table)
 
-    def _last_in_log(self, table: str) -> int:
+    def last_in_log(self, table: str) -> int:
+        """Returns the newest version that the log of a table has a file of; -1 where it has none."""
         names = (path.stem for path in (self.path(table) / "_delta_log").glob("*.json"))
         return max((int(name) for name in names if name.isdigit()), default=-1)
 
@@ -231,7 +233,7 @@ def locked(root: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _explained(table: str) -> Iterator[None]:
+def _explained(table: str, path: Path) -> Iterator[None]:
     try:
         yield
     except TableNotFoundError as error:
@@ -241,11 +243,25 @@ def _explained(table: str) -> Iterator[None]:
             raise GateError(f"a CHECK constraint of {table} refused rows; nothing was written: {error}") from error
         if "non-nullable field" in str(error):
             raise GateError(f"rows for {table} lack a value that sql/tables requires; nothing was written") from error
-        raise WarehouseError(f"the table {table} can't be read or written: {_first_line(error)}") from error
+        raise _failure(table, path, error) from error
     except OSError as error:
-        raise WarehouseError(f"the table {table} can't be read or written: {_first_line(error)}") from error
+        raise _failure(table, path, error) from error
 
 
-def _first_line(error: Exception) -> str:
-    # The rest may be the stack of native code, which helps nobody.
-    return (str(error).splitlines() or [type(error).__name__])[0]
+def _failure(table: str, path: Path, error: Exception) -> WarehouseError:
+    if (damaged := _damaged_in_log(path / "_delta_log")) is not None:
+        return DamageError(f"{damaged}: is damaged or lost, so {table} can't be read: {explained(error)}")
+    return WarehouseError(f"{path}: the table {table} can't be read or written: {explained(error)}")
+
+
+def _damaged_in_log(folder: Path) -> Path | None:
+    """Returns the first file of a table's log that can't be read, or that is missing between two others."""
+    for number, path in enumerate(sorted(folder.glob("*.json")), 0):
+        if path.name != (expected := f"{number:020}.json"):
+            return folder / expected
+        try:
+            for line in path.read_bytes().splitlines():
+                json.loads(line)
+        except (OSError, ValueError):
+            return path
+    return None

@@ -17,6 +17,9 @@ create macro has_key(line, key) as json_exists(line, '$.' || key);
 -- A number that stands for two texts together, the same wherever the same engine runs.
 create macro pair_hash(a, b) as hash(a, b);
 
+-- A number that stands for a text, the same wherever the same engine runs.
+create macro text_hash(t) as hash(t);
+
 -- A JSON string as text.
 create macro text(value) as case when starts_with(value, '"') then value ->> '$' end;
 
@@ -73,15 +76,22 @@ create macro utc_from_epoch(microseconds) as
             then timestamptz '1970-01-01 00:00:00+00' + to_microseconds(cast(microseconds as bigint))
     end;
 
--- A number of seconds, or of milliseconds from 1e11 on.
+-- A whole number of seconds, or of milliseconds from 1e11 on, that is small enough to count in bigint: much faster.
+create macro utc_from_whole(number) as utc_from_epoch(number * case when number >= 100000000000 then 1000 else 1000000 end);
+
+-- A number of seconds, or of milliseconds from 1e11 on. The first case is the common one, made cheap.
 create macro utc_from_number(value) as
-    utc_from_epoch(
-        case
-            when abs(try_cast(value as double)) >= 1e17 then null
-            when try_cast(value as double) >= 1e11 then floor(try_cast(value as decimal(38, 9)) * 1000)
-            else floor(try_cast(value as decimal(38, 9)) * 1000000)
-        end
-    );
+    case
+        when regexp_full_match(value, '[0-9]{1,15}') then utc_from_whole(try_cast(value as bigint))
+        else
+            utc_from_epoch(
+                case
+                    when abs(try_cast(value as double)) >= 1e17 then null
+                    when try_cast(value as double) >= 1e11 then floor(try_cast(value as decimal(38, 9)) * 1000)
+                    else floor(try_cast(value as decimal(38, 9)) * 1000000)
+                end
+            )
+    end;
 
 -- The texts that count as a time: ISO 8601 (no offset = UTC), or YYYY-MM-DD_HH-MM-SS.
 create macro is_time(t) as regexp_full_match(
@@ -130,3 +140,131 @@ create macro within_days(a, b, days) as abs(epoch_us(a) - epoch_us(b)) <= days *
 
 -- A category and why.
 create macro score(category, reasons) as {'category': category, 'reasons': reasons};
+
+-- The items of a group as a list, in the order of their places; what is null is left out.
+create macro in_order(place, item) as
+    list_transform(
+        list_filter(list_sort(list({'place': place, 'item': item})), lambda held: held.item is not null),
+        lambda held: held.item
+    );
+
+-- The lines of a text.
+create macro lines(t) as string_split_regex(t, '\r\n|\r|\n');
+
+-- A text without line breaks and what else moves or hides characters, and without white space in a row.
+create macro one_line(t) as
+    trim(regexp_replace(t, '[\p{Cc}\p{Z}\x{200e}\x{200f}\x{202a}-\x{202e}\x{2066}-\x{2069}\x{feff}]+', ' ', 'g'));
+
+-- The first characters of a text; dots where there were more.
+create macro cut(t, size) as case when length(t) > size then trim(substr(t, 1, size)) || '…' else t end;
+
+-- A line without what marks it as an item of a list: bullets, numbers, check boxes, quotes; and without emphasis at its start.
+create macro unmarked(line) as
+    trim(
+        regexp_replace(
+            regexp_replace(
+                regexp_replace(
+                    one_line(line),
+                    '^([-+•–—·>] ?|[*] |[0-9]{1,4}[.):] ?|[(][0-9]{1,4}[)] ?|[a-zA-Z][.)] |#{1,6} '
+                    || '|\[[ xX✓✔]?\] ?|[☐☑☒✓✔✅] ?)+',
+                    ''
+                ),
+                '^(?:[*]{1,3}([^*]+)[*]{1,3}|_{1,3}([^_]+)_{1,3})',
+                '\1\2'
+            ),
+            '^[*_]+',
+            ''
+        )
+    );
+
+-- Whether one of some words, divided by bars, stands anywhere in a text, in whatever case.
+create macro mentions(t, words) as regexp_matches(t, '(?i)' || words);
+
+-- The word that a text begins with, in lower case.
+create macro first_word(t) as lower(regexp_extract(t, '^[\p{L}\p{M}\p{N}_]+'));
+
+-- The same for texts that differ in case, white space and punctuation alone.
+create macro spelling_key(t) as trim(regexp_replace(lower(t), '[\p{Z}\p{P}`]+', ' ', 'g'));
+
+-- The first line of a text that has a word, without marks and not too long.
+create macro summary(t) as
+    cut(
+        coalesce(
+            filled(unmarked(regexp_extract(substr(t, 1, 5000), '(?m)^.*[\p{L}\p{N}].*$'))), one_line(substr(t, 1, 5000))
+        ),
+        200
+    );
+
+-- What stands for a title: the same title, the same playbook.
+create macro playbook_id(title) as ('playbook-' || substr(sha256(title), 1, 16));
+
+-- The letters and digits of a text as the beginning of a file name: nothing that a file system minds.
+create macro slug(t) as trim(substr(regexp_replace(lower(substr(t, 1, 200)), '[^a-z0-9]+', '-', 'g'), 1, 60), '-');
+
+-- A text as Markdown that shows it as it is: one line, no emphasis, no heading, link, table or HTML of its own.
+create macro markdown(t) as
+    regexp_replace(
+        regexp_replace(
+            replace(regexp_replace(one_line(t), '([\\`*_\[\]<#|~&$@])', '\\\1', 'g'), '://', '\://'),
+            '(?i)(www)[.]', '\1\\.', 'g'
+        ),
+        '^(?:([-+=>])|([0-9]+)([.)]))', '\2\\\1\3'
+    );
+
+-- The day of a time, in UTC.
+create macro day(moment) as substr(cast(moment as varchar), 1, 10);
+
+-- Where an example in a playbook comes from, and the command that walks there.
+create macro evidence_line(example) as (
+    '`distill trace ' || example.id || '`, ' || markdown(example.source_file) || ' line '
+    || (example.line_offset + 1) || ', sig_hash `' || example.sig_hash || '`'
+);
+
+-- A section of a page; nothing where it has no lines.
+create macro section(title, says, items) as
+    case
+        when array_length(items) > 0
+            then
+                chr(10) || '## ' || title || chr(10) || chr(10) || says || chr(10) || chr(10)
+                || array_to_string(items, chr(10)) || chr(10)
+        else ''
+    end;
+
+-- Whether a text has another one in it.
+create macro has_part(t, part) as (contains(t, part));
+
+-- A sum of US dollars that may be added up in any order: to a billionth, from 0 to a billion. Anything else: null.
+create macro dollars(amount) as case when amount >= 0 then try_cast(amount as decimal(18, 9)) end;
+
+-- A measured number as it is kept: so many digits, and no trace of how a machine got there.
+create macro rounded(amount, digits) as round(cast(amount as double), digits);
+
+-- Which part of a whole that is, from 0 to 1; null of nothing.
+create macro share(part, whole) as rounded(part / nullif(whole, 0), 6);
+
+-- The value that so large a share of the values lies below, between two of them where it must; nulls do not count.
+create macro quantile_of(amounts, part) as quantile_cont(cast(amounts as double), part);
+
+-- The ends of the 95 % Wilson interval of a share, `hits` of `trials`; null of nothing.
+create macro wilson_middle(hits, trials) as (hits + 1.920729410347062) / (trials + 3.841458820694124);
+
+create macro wilson_reach(hits, trials) as
+    1.959963984540054 * sqrt(hits * ((trials - hits) / nullif(trials, 0)) + 0.960364705173531) / (trials + 3.841458820694124);
+
+create macro wilson_low(hits, trials) as
+    case
+        when trials > 0 and hits = 0 then 0.0
+        when trials > 0 then rounded(wilson_middle(hits, trials) - wilson_reach(hits, trials), 6)
+    end;
+
+create macro wilson_high(hits, trials) as
+    case
+        when trials > 0 and hits = trials then 1.0
+        when trials > 0 then rounded(wilson_middle(hits, trials) + wilson_reach(hits, trials), 6)
+    end;
+
+-- A share as people say it.
+create macro in_percent(part) as cast(cast(round(100 * part) as bigint) as varchar) || ' %';
+
+-- The name of a reason as people say it.
+create macro in_words(name) as replace(name, '_', ' ');

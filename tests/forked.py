@@ -2,7 +2,7 @@
 
 A command may be told to die by SIGKILL, or to wait, just before or after its N-th durable step. A step is whatever
 changes what the next process finds on disk: a Delta commit, a file moved, made or removed. Steps inside of a step are
-not counted apart.
+not counted apart. Or it dies so many seconds after it began, wherever it is.
 """
 
 import atexit
@@ -39,22 +39,30 @@ class Stop:
     do: `kill` dies by SIGKILL
         `wait` makes the file `waiting` and waits for the file `go`
         `watch` notes the state of all files around every step
+        `expire` dies by SIGKILL after so many seconds
     """
 
     number: int = 0
     after: bool = False
     do: str = "kill"
     text: str = ""
+    seconds: float = 0
 
 
 @dataclass(frozen=True)
 class Job:
-    """One command to run, and where its output goes."""
+    """One command to run, and where its output goes.
+
+    file_bytes: no file may grow beyond this, if it is not 0; steps are not counted then
+    mortal:     file modes hold for it even where it runs as root
+    """
 
     arguments: Sequence[str]
     folder: str
     environment: Mapping[str, str] = field(default_factory=dict)
     stop: Stop | None = None
+    file_bytes: int = 0
+    mortal: bool = False
 
     @property
     def go(self) -> Path:
@@ -86,7 +94,7 @@ class Distill:
             stdout=subprocess.PIPE,
             text=True,
             cwd=REPOSITORY,
-            env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+            env=os.environ | {"PYTHONPATH": str(REPOSITORY), "RUST_BACKTRACE": "1"},  # no native stack may show
         )
 
     def run(self, job: Job) -> Done:
@@ -145,11 +153,13 @@ def run_in(
     *arguments: str,
     stop: Stop | None = None,
     environment: Mapping[str, str] | None = None,
+    file_bytes: int = 0,
+    mortal: bool = False,
 ) -> Done:
     """Runs a command on the folders of a workspace, but for those that `environment` names."""
     named = {name: value for name, value in workspace.environment().items() if name.startswith("DISTILL_")}
     folder = workspace.root / JOBS / str(id(distill))
-    return distill.run(Job(arguments, str(folder), named | dict(environment or {}), stop))
+    return distill.run(Job(arguments, str(folder), named | dict(environment or {}), stop, file_bytes, mortal))
 
 
 def passed(done: Done) -> Done:

@@ -1,9 +1,11 @@
 """The warmed interpreter behind forked.py: forks a process per command, and stops it where it was told to."""
 
+import ctypes
 import functools
 import hashlib
 import json
 import os
+import resource
 import shutil
 import signal
 import sys
@@ -90,11 +92,14 @@ def _hook(steps: Steps) -> None:
     from deltalake import DeltaTable
     from deltalake.table import TableAlterer
 
-    from pipeline import engine, files, indexing, warehouse
+    from pipeline import engine, files, indexing, pages, reading, warehouse
 
     steps.wrap(warehouse, "write_deltalake")
     steps.wrap(engine.Engine, "write_parquet")
+    steps.wrap(reading.LineWriter, "add")
+    steps.wrap(reading.LineWriter, "close", lambda writer: writer._writer is not None)
     steps.wrap(files, "draft")
+    steps.wrap(pages, "draft")
     steps.wrap(indexing, "draft")
     for name in ("create_write_transaction", "restore", "create", "delete"):
         steps.wrap(DeltaTable, name)
@@ -109,12 +114,15 @@ def _hook(steps: Steps) -> None:
 
 def _warm() -> None:
     """Loads what every command needs. What is remembered hangs on the files below sql/ alone."""
+    import pyarrow.dataset  # noqa: F401 - DuckDB loads it when it is first given an Arrow table
+
     import pipeline.cli
     import pipeline.compile
     import pipeline.evidence
     import pipeline.health
     import pipeline.models
     import pipeline.reader
+    import pipeline.receipts
     import pipeline.runner
     import pipeline.scoring
     import pipeline.tables
@@ -124,6 +132,11 @@ def _warm() -> None:
         setattr(module, name, functools.cache(getattr(module, name)))
     vars(pipeline.reader)["load_tables"] = pipeline.tables.load
     library = pipeline.models.load((builtin_sql(),))
+    library.unlocked()
+    for model in library.room("exports"):
+        _ = model.inputs
+    for schema in ("stage_receipt", "run_summary", "drift_report"):
+        pipeline.receipts._validator(f"{schema}.v1")
     pipeline.tables.load((builtin_sql(),))
     for module, name, models in (
         (pipeline.evidence, "evidence_model", [model.stem for model in library.room("evidence")]),
@@ -148,6 +161,30 @@ def _remembered(compiled: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any
     return remembering
 
 
+def _obey_modes() -> None:
+    """Gives up root's right to pass by the modes of files: CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH."""
+    version = (ctypes.c_uint32 * 2)(0x20080522, 0)
+    held = (ctypes.c_uint32 * 6)()  # effective, permitted and inheritable, for two words of 32 capabilities
+    libc = ctypes.CDLL(None, use_errno=True)
+    for call in (libc.capget, libc.capset):
+        if call(version, held) != 0:
+            raise OSError(ctypes.get_errno(), "can't change capabilities")
+        held[0] &= ~0b110
+        held[1] &= ~0b110
+
+
+def _expire(child: int, seconds: float) -> int:
+    """Kills a process after some time, unless it ended; returns its status."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            return status
+        time.sleep(0.001)
+    os.kill(child, signal.SIGKILL)
+    return os.waitpid(child, 0)[1]
+
+
 def _in_child(job: Job) -> None:
     folder = Path(job.folder)
     for number, name in ((1, "out"), (2, "err")):
@@ -155,7 +192,12 @@ def _in_child(job: Job) -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.environ.update(job.environment)
     os.chdir(folder)
-    _hook(Steps(folder / "steps", job.stop, job.go))
+    if job.mortal:
+        _obey_modes()
+    if job.file_bytes:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (job.file_bytes, job.file_bytes))
+    else:  # the limit would hit the list of steps too
+        _hook(Steps(folder / "steps", job.stop, job.go))
     from pipeline.cli import main
 
     code = 1
@@ -176,14 +218,14 @@ def _serve() -> None:
     for line in sys.stdin:
         request = json.loads(line)
         stop = Stop(**request["stop"]) if request["stop"] is not None else None
-        job = Job(request["arguments"], request["folder"], request["environment"], stop)
+        job = Job(**request | {"stop": stop})
         folder = Path(job.folder)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "steps").write_bytes(b"")
         child = os.fork()
         if child == 0:
             _in_child(job)
-        _, status = os.waitpid(child, 0)
+        status = _expire(child, stop.seconds) if stop is not None and stop.seconds else os.waitpid(child, 0)[1]
         out, err, steps = ((folder / name).read_text(encoding="utf-8", errors="replace") for name in ("out", "err", "steps"))
         json.dump({"code": os.waitstatus_to_exitcode(status), "out": out, "err": err, "steps": steps.splitlines()}, answers)
         answers.write("\n")

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from pipeline import models
 from pipeline.engine import Engine
+from pipeline.exports import OPTIONS
 from pipeline.models import Library
 from pipeline.settings import builtin_sql
 from pipeline.tables import load
@@ -79,35 +80,39 @@ def gated(
     include_partial: bool = False,
     known_paths: list[str] | None = None,
     lost: frozenset[str] = frozenset(),
+    **pairing: Any,
 ) -> Gated:
     """Runs the models of an export in the order of their inputs. `lost` names columns that only the score lacks."""
     engine, library = opened
     engine.bind_arrow("evidence.records", pa.Table.from_pylist(rows, schema=RECORDS))
     engine.bind_arrow("scored.runs", pa.Table.from_pylist([_score(row, lost) for row in rows], schema=RUNS))
-    engine.bind_arrow("run.known_paths", pa.table({"path": pa.array(known_paths or [], pa.string())}))
-    options = {
-        "include_review": include_review,
-        "include_partial": include_partial,
-        "known_paths_given": known_paths is not None,
-    }
-    engine.bind_arrow("run.options", pa.table({name: pa.array([value]) for name, value in options.items()}))
+    bind_options(engine, include_review=include_review, include_partial=include_partial, known_paths=known_paths, **pairing)
     done: set[str] = set()
     for stem in (export, f"quarantine_{export}"):
-        _materialise(engine, library, stem, done)
+        materialise(engine, library, stem, done)
     pairs = engine.rows("select * from exports.preference_pairs") if export == "preference" else []
     return Gated(engine.rows(f"from exports.{export}"), engine.rows(f"from exports.quarantine_{export}"), pairs)
+
+
+def bind_options(engine: Engine, *, known_paths: list[str] | None = None, **switches: Any) -> None:
+    """Binds the switches of a run; those that are not named stand as `distill run-all` has them."""
+    engine.bind_arrow("run.known_paths", pa.table({"path": pa.array(known_paths or [], pa.string())}))
+    plain = {"include_review": False, "include_partial": False, "cross_stream": True, "cross_stream_days": 7}
+    options = {**plain, "known_paths_given": known_paths is not None, **switches}
+    engine.bind_arrow("run.options", pa.Table.from_pylist([options], schema=OPTIONS))
 
 
 def _score(row: dict[str, Any], lost: frozenset[str]) -> dict[str, Any]:
     return row | dict.fromkeys(row.get("lost", lost), None)
 
 
-def _materialise(engine: Engine, library: Library, stem: str, done: set[str]) -> None:
+def materialise(engine: Engine, library: Library, stem: str, done: set[str]) -> None:
+    """Runs a model, after those that it reads; those that are `done` are not run again."""
     name = f"exports/{stem}"
     if stem in done or name not in library:
         return
     done.add(stem)
     for table in sorted(library[name].inputs):
         if table.startswith("exports."):
-            _materialise(engine, library, table.removeprefix("exports."), done)
+            materialise(engine, library, table.removeprefix("exports."), done)
     engine.materialise(f"exports.{stem}", library[name].sql)

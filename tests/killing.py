@@ -19,9 +19,11 @@ READ = (
     "evidence.records",
     "evidence.skips",
     "scored.runs",
+    "scored.model_ledger",
     "exports.rag",
     "exports.sft",
     "exports.preference",
+    "exports.playbooks",
     "exports.quarantine",
 )
 
@@ -78,6 +80,7 @@ def review(number: int) -> dict[str, Any]:
         "file": f"src/{number // 3}.py",
         "prompt": f"Review src/{number // 3}.py",
         "review": f"Finding {number}",
+        "model": f"m-{number % 2}",
         **({"accepted": False} if number % 3 == 0 else {"accepted_on_attempt": number % 3}),
     }
 
@@ -148,7 +151,7 @@ def holds(workspace: Workspace, expected: Expected, is_published: bool) -> None:
     files = published_files(workspace)
     assert is_published or files == expected.old_files
     for name, content in files.items():
-        assert content in (expected.new_files[name], expected.old_files.get(name)), name
+        assert content in (expected.new_files.get(name), expected.old_files.get(name)), name
 
 
 def killed(distill: Distill, scene: Scene, root: Path, stop: Stop) -> Workspace:

@@ -100,7 +100,10 @@ def last_settings(workspace: Workspace) -> dict[str, Any]:
 
 def rows_of(first: int, last: int) -> list[dict[str, Any]]:
     verdicts = ("accept", "reject", "cycle", "")
-    return [review(f"t{n % 5}", verdicts[n % 4], f"note {n}", n % 60) for n in range(first, last)]
+    return [
+        review(f"t{n % 5}", verdicts[n % 4], f"note {n}", n % 60, model=f"m-{n % 2}", cost_usd=n / 7)
+        for n in range(first, last)
+    ]
 
 
 def put_back(workspace: Workspace, to: str, **options: Any) -> Restored:

@@ -12,7 +12,7 @@ from pipeline.acceptance.bench import Bench, Facts
 from pipeline.acceptance.fixture import Fixture
 from pipeline.cli import main as distill
 from pipeline.errors import GateError
-from tests.faults import FAULTS, FIXTURE, LIBRARY, Broken, pairs_a_text_with_itself
+from tests.broken_product import FAULTS, FIXTURE, LIBRARY, Broken, pairs_a_text_with_itself
 
 NAMES = [model.stem.split("_", 1)[1] for model in LIBRARY.room("acceptance")]
 

@@ -14,6 +14,7 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from pipeline.audit import audit, checks, examples
+from pipeline.errors import UsageError
 from pipeline.receipts import SCHEMAS
 from tests.conftest import Silent, Workspace
 from tests.killing import review
@@ -112,6 +113,7 @@ HARM = {
         lambda rows: [row | {"category": "rejected"} for row in rows],
         ("sft_reread", "rag_reread", "preference_reread"),
     ),
+    "another ledger": Harm("scored.model_ledger", first(accepted_low=0.5), ("rescoring_reproduces", "files_equal_tables")),
     "another text": Harm("exports.rag", first(content="other"), ("files_equal_tables",)),
     "a receipt less": Harm("ops.receipts", lambda rows: rows[1:], ("receipts_complete",)),
     "a receipt of another shape": Harm(
@@ -191,6 +193,14 @@ def test_the_history_of_audits_only_grows(ready: Workspace) -> None:
     for path in sorted((folder / "_delta_log").glob("*.json"))[-1:]:
         path.unlink()
     assert "receipts_complete" in failed(ready)
+
+
+def test_a_state_of_some_stages(workspace: Workspace) -> None:
+    workspace.write("scrum_reviews.jsonl", [review(1)])
+    for command in ("land", "build-evidence", "score"):
+        workspace.passed(command)
+        with pytest.raises(UsageError, match="export-rag, export-sft, export-preference: not done here yet"):
+            audit(workspace.settings, Silent())
 
 
 def test_the_command(ready: Workspace) -> None:

@@ -19,8 +19,19 @@ from tests.forked import Distill, Done, borrowed, each, passed, refused, run_in
 from tests.killing import review
 
 SCHEMAS = Path(__file__).parent.parent / "pipeline/schemas"
-RUNS = ("run-all", "land", "build-evidence", "score", "export-rag", "export-sft", "export-preference", "export-all", "index")
-STAGES = ["collect", "score", "export-rag", "export-sft", "export-preference", "index"]
+RUNS = (
+    "run-all",
+    "land",
+    "build-evidence",
+    "score",
+    "export-rag",
+    "export-sft",
+    "export-preference",
+    "extract-playbooks",
+    "export-all",
+    "index",
+)
+STAGES = ["collect", "score", "export-rag", "export-sft", "export-preference", "extract-playbooks", "index"]
 
 
 @pytest.fixture

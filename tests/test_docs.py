@@ -23,6 +23,7 @@ from pipeline.reader import Warehouse
 from pipeline.runner import run_stages
 from pipeline.settings import Gates, Settings
 from tests.conftest import Silent, Workspace
+from tests.faults import record
 from tools import docs
 
 ROOT = Path(__file__).parent.parent
@@ -78,6 +79,10 @@ def masked(text: str) -> list[str]:
 def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current folder: a clone as `make setup` left it, with the sample, and with `make` and `distill` on the path."""
     shutil.copytree(ROOT / "data", tmp_path / "data")
+    shutil.copy(ROOT / ".gitignore", tmp_path)
+    git = ("git", "-c", "user.name=t", "-c", "user.email=t@example.org")
+    for arguments in (("init", "--quiet"), ("add", "--all"), ("commit", "--quiet", "--message", "clone")):
+        subprocess.run([*git, *arguments], cwd=tmp_path, check=True)
     tools = tmp_path / ".venv/bin"
     tools.mkdir(parents=True)
     for name, arguments in {"distill": '"$@"', "make": "run-all --known-paths data/known_paths.txt"}.items():
@@ -136,6 +141,15 @@ def test_the_readme_speaks_of_the_run_that_it_shows() -> None:
     assert said <= shown
 
 
+def test_the_readme_counts_the_faults_of_the_report() -> None:
+    """Which the suite of faults writes, and holds against what it injects."""
+    page = record.PAGE.read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([^|]+) \| ([\d,]+) \|", page, re.MULTILINE)
+    injected = {kind: int(amount.replace(",", "")) for kind, amount in rows}
+    assert page == record.page(injected) and injected.keys() == record.KINDS.keys()
+    assert record.total((ROOT / "README.md").read_text(encoding="utf-8")) == sum(injected.values())
+
+
 def test_the_example_of_a_test_is_one(workspace: Workspace) -> None:
     (code,) = blocks(ROOT / "CONTRIBUTING.md", "python")
     names: dict[str, Any] = {}
@@ -169,15 +183,15 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.mark.parametrize("query", blocks(GUIDE, "sql"), ids=[f"q{number}" for number in range(1, 11)])
+@pytest.mark.parametrize("query", blocks(GUIDE, "sql"), ids=[f"q{number}" for number in range(1, 12)])
 def test_queries_of_the_guide_return_rows(query: str, sample: Path) -> None:
     assert Warehouse(sample / "warehouse").sql(query).num_rows > 0
 
 
-def test_the_guide_asks_ten_questions() -> None:
-    section = GUIDE.read_text(encoding="utf-8").split("\n## Ten questions")[1]
+def test_the_guide_asks_eleven_questions() -> None:
+    section = GUIDE.read_text(encoding="utf-8").split("\n## Eleven questions")[1]
     questions = re.split(r"^### ", section, flags=re.MULTILINE)[1:]
-    assert [question.split(".")[0] for question in questions] == [str(number) for number in range(1, 11)]
+    assert [question.split(".")[0] for question in questions] == [str(number) for number in range(1, 12)]
     assert all("```sql\n" in question for question in questions)
 
 

@@ -133,6 +133,19 @@ def test_the_re_read_alone_stops_a_leak_in_gates_and_constraints(tmp_path: Path)
         assert held.sort_by("id") == workspace.warehouse.arrow(f"exports.{name}").sort_by("id")
 
 
+def test_the_re_read_alone_stops_texts_that_judges_disagree_on(ready: Workspace, tmp_path: Path) -> None:
+    """No condition on a table can see them: they hang on other rows."""
+    sql = without_checks(without_constraints(copied_sql(tmp_path / "sql")), kept="_is_gated")
+    for name in ("rag_gates", "sft_gates", "preference_gates"):
+        conflict = "conflict" if name == "preference_gates" else "candidates.conflict"
+        edit(sql / f"3_exports/{name}.sql", f"when {conflict} is not null then 'conflicting_verdict'", "")
+    verdicts = [review("t1", verdict, "moot", 26, run_id=f"run-{verdict}", prompt="ask") for verdict in ("accept", "reject")]
+    ready.write("observer_reviews.jsonl", verdicts)
+    outcome = stands(ready, lambda: ready.run(sql=sql))
+    for name in EXPORTS:
+        assert f"{name}_file_is_gated" in errors(outcome)[f"export-{name}"]
+
+
 # --- rows written past the pipeline -----------------------------------------------------------------------
 
 FORBIDDEN = {

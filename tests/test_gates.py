@@ -148,22 +148,31 @@ ROWS = [
     review("t2", "accept", "nobody's", 8, run_id=" "),
     review("t3", "accept", "twin", 9, run_id="run-self"),
     review("t3", "reject", "twin brother", 10, run_id="run-self"),
-    review("t3", "reject", " twin\n", 11, run_id="run-echo"),
+    review("t3", "reject", " twin\n", 11, run_id="run-echo", prompt="Read t3.py"),
+    review("t3", "accept", "moot", 12, prompt="ask"),
+    review("t3", "reject", " moot\n", 13, prompt="\task"),
 ]
 SHUT = {
     "rag": {
         "bad": "unsafe_rag_category",
         "twin brother": "unsafe_rag_category",
         " twin\n": "unsafe_rag_category",
+        "moot": "conflicting_verdict",
+        " moot\n": "unsafe_rag_category",
         "unsure": "category_disallowed",
         "  ": "empty_content",
         "invented": "hallucinated_file_path",
         "run-again": "duplicate_id",
         "nobody's": "missing_source_run_id",
     },
-    "preference": {"run-self": "self_pairing", "run-self/echo": "invalid_preference_pairing"},
+    "preference": {
+        "run-self": "self_pairing",
+        "run-self/echo": "invalid_preference_pairing",
+        "moot": "conflicting_verdict",
+        " moot\n": "conflicting_verdict",
+    },
 }
-SHUT["sft"] = SHUT["rag"] | dict.fromkeys(["bad", "twin brother", " twin\n", "unsure"], "unsafe_sft_category")
+SHUT["sft"] = SHUT["rag"] | dict.fromkeys(["bad", "twin brother", " twin\n", " moot\n", "unsure"], "unsafe_sft_category")
 SHUT["sft"] |= {"so so": "category_disallowed"}
 
 
@@ -178,7 +187,7 @@ def test_every_reason_appears_where_it_should_and_nothing_is_lost(workspace: Wor
     assert outcome.summary["total_quarantined"] == sum(map(len, SHUT.values()))
 
     opened = workspace.passed(gates=Gates(include_review=True, include_partial=True))
-    rag = sorted(set(SHUT["rag"].values()) - {"category_disallowed", "hallucinated_file_path"}) + ["unsafe_rag_category"] * 2
+    rag = sorted(set(SHUT["rag"].values()) - {"category_disallowed", "hallucinated_file_path"}) + ["unsafe_rag_category"] * 3
     sft = [reason for reason in SHUT["sft"].values() if reason not in ("category_disallowed", "hallucinated_file_path")]
     _holds(
         workspace,

@@ -19,7 +19,7 @@ from tests.oracle.messy import write_messy
 from tests.rows import review
 
 RAG, SFT, PREFERENCE = "rag/playbooks.jsonl", "sft/instruction_response.jsonl", "preference/chosen_rejected.jsonl"
-STAGES = ("collect", "score", "export-rag", "export-sft", "export-preference", "index")
+STAGES = ("collect", "score", "export-rag", "export-sft", "export-preference", "extract-playbooks", "index")
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 
-from pipeline import landing
+from pipeline import ledger
 from pipeline.errors import InputError
 from tests.conftest import RECORDED_AT, Workspace
 from tests.dock import Dock, packed
@@ -208,7 +208,7 @@ def test_lines_survive_maintenance_of_the_ledger(dock: Dock) -> None:
         dock.land()
     before = dock.rows()
     DeltaTable(str(dock.store.path("raw.files"))).optimize.compact()
-    landing.undo_torn_load(dock.store)
+    ledger.undo_torn_load(dock.store)
     assert dock.land().lines.total() == 0
     assert dock.rows() == before
 

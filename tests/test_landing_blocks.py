@@ -60,11 +60,15 @@ def test_worker_processes_land_the_same_in_the_same_order(tmp_path: Path, monkey
 
 def test_worker_processes_do_the_work_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parallel, "SIZE_BEFORE_A_POOL", 2)
-    done = list(parallel.ordered_map(_who, range(30), lambda _: 1))
+    ended: list[int] = []
+    done = list(parallel.ordered_map(os.getpid, _who, int, range(30), lambda _: 1, ended))
     assert [item for item, _ in done] == list(range(30))
     assert {process for _, process in done[:2]} == {os.getpid()}
     assert os.getpid() not in {process for _, process in done[2:]}
+    assert {process for _, process in done} <= set(ended)
+    assert len(ended) == len(set(ended))
 
 
-def _who(item: int) -> tuple[int, int]:
-    return item, os.getpid()
+def _who(tool: int, item: int) -> tuple[int, int]:
+    assert tool == os.getpid(), "a tool is used where it was made"
+    return item, tool

@@ -378,7 +378,7 @@ def test_pair_gates(tmp_path: Path) -> None:
     rows = [
         review(1, "accept", "good", run_id="one"),
         review(2, "reject", "bad", run_id="one"),
-        review(3, "reject", " good\n"),
+        review(3, "reject", " good\n", prompt="Q"),
         review(4, "cycle", "bad"),
         review(5, "cycle", "bad"),
         review(6, "reject", "\u00a0good"),
@@ -443,7 +443,9 @@ def test_messy_directories_add_up_and_reach_every_rule(tmp_path: Path, seed: int
         "duplicate_id",
         "self_pairing",
         "category_disallowed",
+        "conflicting_verdict",
     }
+    assert len({row["reason"] for row in result.preference}) == 4
     assert result.rag and result.sft and result.preference and result.capped and result.partial_tails
     assert sum(result.deduped.values()) > 10
 

@@ -21,7 +21,7 @@ from tests.conftest import RECORDED_AT, Workspace, statuses
 from tests.gates import gate_engine
 from tests.rows import copied_sql, edit, review
 
-STAGES = ("collect", "score", "export-rag", "export-sft", "export-preference", "index")
+STAGES = ("collect", "score", "export-rag", "export-sft", "export-preference", "extract-playbooks", "index")
 ROWS = [
     review("t1", "accept", "good", 1),
     review("t1", "reject", "bad", 2),

@@ -129,7 +129,7 @@ def test_repeats_and_skips(workspace: Workspace) -> None:
 
 def test_records_and_what_became_of_them(workspace: Workspace) -> None:
     written = [review("t1", "accept", f"good {n}", n) for n in range(6)]
-    written += [review("t1", "reject", "bad", 7), review("t1", "reject", " good 0 ", 8), review("t2", "accept", "good 1", 9)]
+    written += [review("t1", "reject", "bad", 7), review("t1", "cycle", " good 0 ", 8), review("t2", "accept", "good 1", 9)]
     workspace.write(STREAM, written)
     workspace.passed()
 

@@ -14,7 +14,7 @@ from tests.conftest import Workspace, statuses
 from tests.rows import copied_sql, edit, review
 
 SCORER, STREAM, GATES = "2_scored/observer_reviews.sql", "1_evidence/observer_reviews.sql", "3_exports/sft_gates.sql"
-STAGES = ("collect", "score", "export-rag", "export-sft", "export-preference", "index")
+STAGES = ("collect", "score", "export-rag", "export-sft", "export-preference", "extract-playbooks", "index")
 ROWS = [
     review("t1", "accept", "good", 1),
     review("t1", "reject", "bad", 2),
@@ -99,7 +99,11 @@ def test_a_function_is_part_of_the_models_that_use_it(sql: Path) -> None:
     before = fingerprints()
     edit(sql / "functions.sql", "create macro truth(value) as case value", "create macro truth(value) as case trim(value)")
     after = fingerprints()
-    assert {name for name in before if before[name] != after[name]} == {"evidence/outcomes", "evidence/optimization_runs"}
+    assert {name for name in before if before[name] != after[name]} == {
+        "evidence/model_trust",
+        "evidence/optimization_runs",
+        "evidence/outcomes",
+    }
 
 
 # --- what runs again --------------------------------------------------------------------------------------

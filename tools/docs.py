@@ -21,6 +21,8 @@ ROOMS = {
     "scored": "From a record to a category and its reasons.",
     "exports": "From scores to the corpora, through the gates.",
     "drift": "What differs from the run before.",
+    "ledger": "From scores to what each model is worth on each type of task, and who comes first.",
+    "health": "What the streams cover, and what they lack to be scored. No run reads these.",
     "trace": "From an exported row back to its line, and from a line to all that came of it. No run reads these.",
     "checks": "What must return nothing: one row is a failure, and nothing is published.",
 }

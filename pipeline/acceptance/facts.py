@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -13,6 +12,7 @@ from pipeline.acceptance.bench import GATES, TEXT, Bench, Facts
 from pipeline.acceptance.fixture import PLANTED, stream_of
 from pipeline.acceptance.planting import plant
 from pipeline.errors import GateError
+from pipeline.exports import EXPORTS
 from pipeline.reader import Warehouse
 from pipeline.receipts import validated
 from pipeline.runner import Outcome
@@ -110,11 +110,10 @@ def _chain(bench: Bench, parts: Sequence[Callable[[Bench], Facts]]) -> Facts:
 def _corpora(warehouse: Warehouse, settings: Settings, room: str) -> Facts:
     """Reads the published files line by line, as whoever trains on them would; times are left out."""
     found = {}
-    for file in warehouse.snapshot().files.values():
-        corpus = Path(file.path).parts[0]
-        rows = [json.loads(line) for line in (settings.exports / file.path).read_bytes().split(b"\n")[:-1]]
-        schema = pa.schema(_timeless(warehouse.schema(f"exports.{corpus}")))
-        found[f"{room}.{corpus}"] = pa.Table.from_pylist(rows, schema=schema)
+    for export in EXPORTS:
+        rows = [json.loads(line) for line in (settings.exports / export.file).read_bytes().split(b"\n")[:-1]]
+        schema = pa.schema(_timeless(warehouse.schema(export.table)))
+        found[f"{room}.{export.name}"] = pa.Table.from_pylist(rows, schema=schema)
     return found
 
 

@@ -2,17 +2,20 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from pipeline import catalog, exports, session
 from pipeline.audit import baseline, page
 from pipeline.audit.baseline import Metric
-from pipeline.audit.checks import CHECKS, Context
+from pipeline.audit.checks import CHECKS
+from pipeline.audit.context import Context
 from pipeline.errors import DistillError, UsageError, WarehouseError
 from pipeline.run import Reporter, Run
 from pipeline.settings import Settings
 from pipeline.sources import replace_file
+from pipeline.stages import STAGES
 from pipeline.warehouse import locked
 
 REPORT = "audit-full.md"
@@ -20,15 +23,20 @@ REPORT = "audit-full.md"
 
 @dataclass(frozen=True)
 class Result:
-    """One check: what it found wrong; nothing where it holds."""
+    """One check: what it found wrong, nothing where it holds; and what it could not look at."""
 
     number: int
     name: str
     findings: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
         return not self.findings
+
+    def as_json(self) -> dict[str, Any]:
+        held = {"findings": list(self.findings), "warnings": list(self.warnings)}
+        return {"number": self.number, "name": self.name} | held
 
 
 @dataclass(frozen=True)
@@ -47,11 +55,10 @@ class Audit:
         return all(result.passed for result in self.results)
 
 
-def audit(settings: Settings, reporter: Reporter, *, full: bool = False, record: bool = True) -> Audit:
+def audit(settings: Settings, reporter: Reporter, *, full: bool = False) -> Audit:
     """Audits what is published, adds a row to ops.audit_baselines, and writes reports/audit-full.md.
 
-    full: trace all rows back to their source lines, not thirty
-    record: False looks only, and writes nothing
+    full: trace all records back to their source lines, not thirty
     Raises UsageError where nothing is published yet.
     """
     if not settings.warehouse.is_dir():
@@ -60,33 +67,40 @@ def audit(settings: Settings, reporter: Reporter, *, full: bool = False, record:
         session.recover(run, trusting=True)
         if run.before is None:
             raise UsageError(f"{settings.warehouse}: nothing was published here yet, so there is nothing to audit")
-        context = Context(run, run.before, full)
-        exports.bind_options(run)
-        results = tuple(_checked(number, name, check, context) for number, (name, check) in enumerate(CHECKS, 1))
-        found = Audit(
-            run.run_id,
-            datetime.now(UTC),
-            run.before.snapshot,
-            run.before.run_id,
-            results,
-            baseline.compare(run, settings.drift_threshold),
-        )
-        if record:
-            _record(run, found)
-        return found
+        if missing := [stage.name for stage in STAGES if stage.name not in run.before.stages]:
+            raise UsageError(f"{', '.join(missing)}: not done here yet; `distill run-all` does it, then there is all to audit")
+        return conduct(Context(run, run.before, full))
+
+
+def conduct(context: Context) -> Audit:
+    """Does the same in a warehouse that is opened, locked and recovered, with its newest snapshot."""
+    run, snapshot = context.run, context.snapshot
+    exports.bind_options(run)
+    results = tuple(_checked(number, name, check, context) for number, (name, check) in enumerate(CHECKS, 1))
+    found = Audit(
+        run.run_id,
+        datetime.now(UTC),
+        snapshot.snapshot,
+        snapshot.run_id,
+        results,
+        baseline.compare(run, run.settings.drift_threshold),
+    )
+    _record(run, found)
+    return found
 
 
 def _checked(number: int, name: str, check: Callable[[Context], list[str]], context: Context) -> Result:
     context.run.reporter.stage(f"{number} {name}")
+    context = replace(context, warnings=[])
     try:
-        return Result(number, name, tuple(check(context)))
+        return Result(number, name, tuple(check(context)), tuple(context.warnings))
     except (DistillError, OSError) as error:
         # What can't be read is not sound; the other checks still say what they can.
         return Result(number, name, (str(error),))
 
 
 def _record(run: Run, found: Audit) -> None:
-    verdicts = [{"number": r.number, "name": r.name, "findings": list(r.findings)} for r in found.results]
+    verdicts = [result.as_json() for result in found.results]
     numbers = {metric.name: metric.now for metric in found.metrics}
     baseline.append(run, found.audit_id, found.audited_at, found.passed, numbers, verdicts)
     replace_file(run.settings.reports / REPORT, page.render(found).encode())
@@ -96,4 +110,4 @@ def _record(run: Run, found: Audit) -> None:
             catalog.write(run.store, run.before)
 
 
-__all__ = ["Audit", "Metric", "Result", "audit"]
+__all__ = ["Audit", "Context", "Metric", "Result", "audit", "conduct"]

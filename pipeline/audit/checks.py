@@ -1,31 +1,19 @@
 """The sixteen checks. Each returns what it found wrong, in words; an empty list means that it holds."""
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
 
-from pipeline import acceptance, evidence, exports, files, indexing, scoring, snapshots
+from pipeline import acceptance, evidence, exports, files, indexing, model_ledger, pages, playbooks, scoring, snapshots
 from pipeline.audit import baseline, examples
+from pipeline.audit.context import Context
+from pipeline.audit.provenance import provenance_sample
+from pipeline.contents import verify_content
 from pipeline.exports import EXPORTS, Export
-from pipeline.lines import read_line
-from pipeline.run import Run
-from pipeline.snapshots import Snapshot
 from pipeline.stages import STAGES
 from pipeline.tables import violation
 
-SAMPLE = 30
 SHOWN = 5
-
-
-@dataclass(frozen=True)
-class Context:
-    """What checks look at: the warehouse, locked, as it was published last."""
-
-    run: Run
-    snapshot: Snapshot
-    full: bool
 
 
 def inventory(context: Context) -> list[str]:
@@ -54,35 +42,6 @@ def evidence_conservation(context: Context) -> list[str]:
     return _violations(context, "collect")
 
 
-def provenance_sample(context: Context) -> list[str]:
-    """Lines of evidence lead back to raw lines whose hashes come out the same when they are computed again."""
-    run = context.run
-    run.bind_now("raw.lines", "evidence.records")
-    limit = "" if context.full else f"limit {SAMPLE}"
-    run.engine.materialise(
-        "run.sampled",
-        f"select source_file, line_offset, sig_hash from evidence.records order by md5(sig_hash || source_file) {limit}",
-    )
-    lines = (
-        "select sampled.source_file, sampled.line_offset, sampled.sig_hash, lines.line, lines.line_sha256 "
-        "from run.sampled as sampled left join raw.lines as lines on sampled.source_file = lines.source_file "
-        "and sampled.line_offset = lines.line_offset and sampled.sig_hash = lines.sig_hash"
-    )
-    with run.engine.stream(lines) as batches:
-        return list(_untrue(row for batch in batches for row in batch.to_pylist()))
-
-
-def _untrue(rows: Iterable[dict[str, Any]]) -> Iterable[str]:
-    for row in rows:
-        place = f"{row['source_file']}:{row['line_offset']}"
-        if row["line"] is None:
-            yield f"{place}: there is no raw line with the record's sig_hash"
-        elif hashlib.sha256(row["line"].encode()).hexdigest() != row["line_sha256"]:
-            yield f"{place}: the line does not have the line_sha256 that is recorded"
-        elif read_line(row["line"].encode()).sig_hash != row["sig_hash"]:
-            yield f"{place}: the line does not have the sig_hash that is recorded"
-
-
 def evidence_schema(context: Context) -> list[str]:
     """Every record keeps to what the table declares."""
     run = context.run
@@ -102,14 +61,19 @@ def category_domain(context: Context) -> list[str]:
 
 
 def rescoring_reproduces(context: Context) -> list[str]:
-    """The models give every record the score that it has."""
+    """The models give every record the score that it has, and these scores make the ledger that there is."""
     run = context.run
     scoring.rescore(run, scoring.models_of(run))
+    run.bind_now("evidence.records", model_ledger.LEDGER)
+    run.engine.define("scored.runs", "select * from run.rescored")
+    model_ledger.compute(run)
+    moved = run.engine.rows(f"select distinct model_name, task_type from ({model_ledger.difference(run)}) limit {SHOWN}")
     run.bind_now("scored.runs")
     columns = ", ".join(run.store.tables["scored.runs"].schema.names)
     was, now = (f"select {columns} from {name}" for name in ("scored.runs", "run.rescored"))
     rows = run.engine.rows(f"({was} except all {now}) union all ({now} except all {was}) limit {SHOWN}")
-    return [f"{row['source_file']}:{row['line_offset']}: scored again, it is another row" for row in rows]
+    found = [f"{row['source_file']}:{row['line_offset']}: scored again, it is another row" for row in rows]
+    return [*found, *(f"the ledger says another thing of {row['model_name']}, {row['task_type']}" for row in moved)]
 
 
 def reread(export: Export) -> Callable[[Context], list[str]]:
@@ -137,12 +101,25 @@ def files_equal_tables(context: Context) -> list[str]:
         else:
             files.bind_published(run, export)
             found += _violations(context, f"export-{export.name}", f"{export.name}_file_equals_table")
+    found += _pages(context)
     digests = snapshots.digests_of(snapshots.read_all(run.store, run.engine))
     for name, content in context.snapshot.tables.items():
         if not name.startswith("ops."):
             table = run.store.tables[name]
-            snapshots.verify_content(run.store, run.engine, table, content.delta_version, content, digests.get(name, {}))
+            verify_content(run.store, run.engine, table, content.delta_version, content, digests.get(name, {}))
     return found + indexing.flaws(run, context.snapshot)
+
+
+def _pages(context: Context) -> list[str]:
+    """Every page has the bytes that were published, and says what its playbook says; each shows what may be shown."""
+    run, file = context.run, context.snapshot.files.get(pages.MANIFEST)
+    if file is None:
+        return []
+    odd = pages.odd(run.settings.exports, file)[:SHOWN]
+    found = [f"{name}: is not the page that was published; `distill restore --to latest` puts it back" for name in odd]
+    playbooks.bind_published(run)
+    pages.bind_published(run)
+    return found + _violations(context, "extract-playbooks")
 
 
 def receipts_complete(context: Context) -> list[str]:
@@ -167,7 +144,7 @@ def _odd(stages: Iterable[str]) -> list[tuple[str, int]]:
 
 def fixture_holds(context: Context) -> list[str]:
     """The invariants hold on the fixture, with the models that are in use here."""
-    verdicts = acceptance.examine(context.run.settings.sql)
+    verdicts = context.examined if context.examined is not None else acceptance.examine(context.run.settings.sql)
     return [f"{verdict.number} {verdict.name} does not hold" for verdict in verdicts if not verdict.passed]
 
 
@@ -207,4 +184,4 @@ CHECKS: tuple[tuple[str, Callable[[Context], list[str]]], ...] = (
     ("replay_log", replay_log),
 )
 
-__all__ = ["CHECKS", "Context"]
+__all__ = ["CHECKS"]

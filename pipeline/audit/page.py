@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pipeline.audit import Audit
+    from pipeline.audit import Audit, Result
 
 
 def render(found: "Audit") -> str:
@@ -18,7 +18,7 @@ def render(found: "Audit") -> str:
         "",
         *_table(
             ("", "check", "result"),
-            ((r.number, r.name, "ok" if r.passed else "<br>".join(map(_safe, r.findings))) for r in found.results),
+            ((r.number, r.name, _result(r)) for r in found.results),
         ),
         "## Numbers",
         "",
@@ -31,6 +31,11 @@ def render(found: "Audit") -> str:
         ),
     ]
     return "\n".join(lines)
+
+
+def _result(result: "Result") -> str:
+    said = [*map(_safe, result.findings), *(f"warning: {_safe(text)}" for text in result.warnings)]
+    return "<br>".join(said if result.findings else ["ok", *said])
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:

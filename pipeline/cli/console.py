@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 from rich.console import Console
 
@@ -17,3 +19,32 @@ class SteadyConsole(Console):
 def silence(stream: int) -> None:
     """Sends what is still written to a file descriptor nowhere."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
+
+
+@contextmanager
+def natives_silenced() -> Iterator[None]:
+    """Lets only Python write to standard error.
+
+    Native code that fails raises an error, which is told in a line of ours; what it prints beside it is its own stack.
+    """
+    python = sys.stderr
+    if not _is_standard_error(python.fileno):
+        yield
+        return
+    own = os.fdopen(os.dup(2), "w", buffering=1, encoding=python.encoding, errors=python.errors)
+    sys.stderr = own
+    silence(2)
+    try:
+        yield
+    finally:
+        sys.stderr = python
+        os.dup2(own.fileno(), 2)
+        with suppress(OSError):
+            own.close()
+
+
+def _is_standard_error(fileno: Callable[[], int]) -> bool:
+    try:
+        return fileno() == 2
+    except (OSError, ValueError):
+        return False  # a test or a notebook has put something else in its place

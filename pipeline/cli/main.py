@@ -2,8 +2,10 @@
 
 import click
 
+from pipeline.cli.fleet import models
 from pipeline.cli.models import lock
 from pipeline.cli.query import health, receipts, sql, tables
+from pipeline.cli.releasing import release_freeze
 from pipeline.cli.runs import RUN_COMMANDS
 from pipeline.cli.searching import search
 from pipeline.cli.states import diff, history, restore, vacuum
@@ -30,6 +32,7 @@ def main() -> None:
     distill tables                        what there is to query
     distill search TEXT                   rows of the retrieval corpus that fit best
     distill trace ID                      where an exported row comes from
+    distill models                        which model should get which type of task
     distill health                        is everything fine, and what to do next
     distill restore --to last-good        put tables and files back as they were
 
@@ -39,9 +42,9 @@ def main() -> None:
 
 COMMANDS = (
     *RUN_COMMANDS,
-    *(sql, tables, receipts, search, trace),
+    *(sql, tables, receipts, search, trace, models),
     *(health, acceptance, audit_full),
-    *(history, diff, restore, vacuum),
+    *(history, diff, restore, vacuum, release_freeze),
     lock,
 )
 for command in COMMANDS:

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 import click
 
-from pipeline.cli.console import silence
-from pipeline.errors import DistillError
+from pipeline.cli.console import natives_silenced, silence
+from pipeline.errors import TRY_AGAIN, DistillError
 from pipeline.settings import Gates, Settings
 
 FORMATS = ("table", "csv", "json", "jsonl", "parquet")
@@ -21,6 +21,10 @@ class Command(click.Command):
     """A command that ends with one clear line and the right exit code when something is wrong."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        with natives_silenced():
+            return self._invoke(ctx)
+
+    def _invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except DistillError as error:
@@ -32,7 +36,7 @@ class Command(click.Command):
             sys.exit(0)
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
-            click.echo(f"distill: {where}{error.strerror or error}", err=True)
+            click.echo(f"distill: {where}{error.strerror or error}; {TRY_AGAIN}", err=True)
             sys.exit(3)
 
 
@@ -86,6 +90,10 @@ def warehouse_option(function: Function) -> Function:
     return folder("warehouse", "warehouse", "Folder of the Delta tables.")(function)
 
 
+def exports_option(function: Function) -> Function:
+    return folder("exports", "exports", "Folder that the corpora are written to.")(function)
+
+
 def reports_option(function: Function) -> Function:
     return folder("reports", "reports", "Folder of the reports of every run.")(function)
 
@@ -112,7 +120,7 @@ def data_option(function: Function) -> Function:
 
 RUN_OPTIONS = (
     data_option,
-    folder("exports", "exports", "Folder that the corpora are written to."),
+    exports_option,
     click.option("--include-review", is_flag=True, help="Let records that wait for a human into the RAG corpus."),
     click.option("--include-partial", is_flag=True, help="Let partially accepted records into the SFT corpus."),
     click.option(

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.options import FORMATS, Command, as_of_option, json_option, sql_option, warehouse_option
+from pipeline.cli.options import FORMATS, Command, as_of_option, exports_option, json_option, sql_option, warehouse_option
+
+# The columns of evidence.records whose coverage says most, on one screen.
+SHOWN = ("model_name", "instruction", "content", "verdict", "latency_ms", "completion_tokens", "cost_usd")
 
 
 @click.command(cls=Command, short_help="Run one select over the published tables.")
@@ -100,14 +103,24 @@ def receipts(run_id: str, warehouse: Path, as_json: bool) -> None:
 
 
 @click.command(cls=Command, short_help="Say whether everything is fine.")
+@click.option("--evidence", is_flag=True, help="Say what the streams cover, and what they lack to be scored.")
 @warehouse_option
+@exports_option
+@sql_option
 @json_option
-def health(warehouse: Path, as_json: bool) -> None:
-    """Say on one screen whether everything is fine, what is newest, and what to type next."""
+def health(evidence: bool, warehouse: Path, exports: Path, sql: Path | None, as_json: bool) -> None:
+    """Say on one screen whether everything is fine, what is newest, and what to type next.
+
+    With --evidence: what kind of stream each is, as its records show; how many of its records are scored, and have a model, an
+    instruction, a verdict...; and what keeps the others from a score. --json has all columns.
+    """
     from pipeline.cli.printing import print_table
     from pipeline.health import examine
 
-    found = examine(warehouse)
+    if evidence:
+        _print_coverage(warehouse, sql, as_json)
+        return
+    found = examine(warehouse, exports)
     if as_json:
         click.echo(json.dumps(found.as_json(), ensure_ascii=False))
     else:
@@ -116,3 +129,31 @@ def health(warehouse: Path, as_json: bool) -> None:
             click.echo(line)
         click.echo(f"next: {found.next_step}")
     sys.exit(0 if not found.broken else 1)
+
+
+def _print_coverage(warehouse: Path, sql: Path | None, as_json: bool) -> None:
+    from pipeline.cli.printing import one_line, print_table
+    from pipeline.coverage import examine
+    from pipeline.reader import Warehouse
+
+    streams = examine(Warehouse(warehouse, sql=sql))
+    if as_json:
+        click.echo(json.dumps([stream.as_json() for stream in streams], ensure_ascii=False))
+        return
+    if not streams:
+        click.echo("there is no evidence yet")
+        return
+    rows = [
+        [one_line(s.name), s.kind, s.records, _share(s.scoreable), *(_share(s.columns[name]) for name in SHOWN)]
+        for s in streams
+    ]
+    print_table(("stream", "class", "records", "scoreable", *SHOWN), rows)
+    lacks = [[one_line(s.name), one_line(says)] for s in streams for says in s.says()]
+    if lacks:
+        click.echo("\nwhat keeps records from a score")
+        print_table(("", ""), lacks)
+
+
+def _share(part: float) -> str:
+    """A share in percent: 0 and 100 are said only of none and of all."""
+    return "<1%" if 0 < part < 0.01 else ">99%" if 0.99 < part < 1 else f"{part:.0%}"

@@ -20,7 +20,8 @@ _HELP = {
     "export-rag": "Export the retrieval corpus.",
     "export-sft": "Export the fine-tuning corpus.",
     "export-preference": "Export the preference pairs.",
-    "export-all": "Export all three corpora.",
+    "extract-playbooks": "Draw playbooks from the retrieval corpus.",
+    "export-all": "Export all three corpora, and extract the playbooks.",
     "index": "Bring the full-text index up to the retrieval corpus.",
 }
 

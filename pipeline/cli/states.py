@@ -6,10 +6,9 @@ from typing import Any
 
 import click
 
-from pipeline.cli.options import Command, folder, json_option, reports_option, sql_option, warehouse_option
+from pipeline.cli.options import Command, exports_option, json_option, reports_option, sql_option, warehouse_option
 from pipeline.settings import Settings
 
-exports_option = folder("exports", "exports", "Folder that the corpora are written to.")
 dry_run_option = click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 
 

@@ -33,6 +33,7 @@ def trace(
 
     \b
     distill trace rag-88b46cb386db556a    row, score, record, raw line, line of the source file
+    distill trace playbook-fca0...        a playbook: every example that it shows
     distill trace audit-5268f4d905        a record by its run_id, or its sig_hash: what became of it, and why
     distill trace --line audits.jsonl:3   the fourth line of audits.jsonl: everything ever exported from it
 
@@ -64,7 +65,9 @@ def _print(found: "Trace") -> None:
     click.echo(f"{one_line(found.asked)}: in snapshot {found.snapshot} ({age}), run {one_line(found.run_id)}")
     rows: list[tuple[str, Step]] = [("", found.row)] if found.row else []
     rows += [
-        ("" if found.row and len(found.chains) == 1 else chain.name, step) for chain in found.chains for step in chain.steps
+        ("" if found.kind == "row" and len(found.chains) == 1 else chain.name, step)
+        for chain in found.chains
+        for step in chain.steps
     ]
     names = ["of"] if any(name for name, _ in rows) else []
     table = []

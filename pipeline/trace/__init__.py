@@ -11,6 +11,7 @@ from pipeline.reader import Warehouse
 from pipeline.snapshots import Snapshot, read_all, resolve
 from pipeline.trace import hints
 from pipeline.trace.places import trace_place
+from pipeline.trace.playbooks import trace_playbook
 from pipeline.trace.rows import trace_records, trace_rows
 from pipeline.trace.state import History, Opened, State, place_of
 from pipeline.trace.steps import Step, Trace
@@ -44,6 +45,11 @@ class Tracer:
         landed = sorted(self.state.ask("landed"), key=place_of)
         return self.line(landed[0]["source_file"], landed[0]["line_offset"], asked) if landed else None
 
+    def playbook(self, asked: str) -> Trace | None:
+        """Returns the trace of a playbook."""
+        newest = self.state.snapshot == self.history.newest
+        return trace_playbook(self.state, self.data, asked, self.generations, newest)
+
     def line(self, name: str, offset: int, asked: str) -> Trace | None:
         """Returns the trace of a line."""
         return trace_place(self.state, self.history, self.data, (name, offset), asked, self.generations)
@@ -59,10 +65,10 @@ class Tracer:
         raise UsageError(hints.unknown_id(self.state, asked, self.as_of, self.history))
 
     def _here(self, asked: str) -> Trace | None:
-        return self.rows([asked]).get(asked) or self.record(asked)
+        return self.rows([asked]).get(asked) or self.playbook(asked) or self.record(asked)
 
     def _last_with(self, asked: str) -> Snapshot | None:
-        wheres = [(f"exports.{name}", "id = ?", [asked]) for name in ("rag", "sft", "preference")]
+        wheres = [(f"exports.{name}", "id = ?", [asked]) for name in ("rag", "sft", "preference", "playbooks")]
         wheres += [("evidence.records", "sig_hash = ? or run_id = ?", [asked, asked]), ("raw.lines", "sig_hash = ?", [asked])]
         return next((at for where in wheres if (at := self.history.last_with(*where)) is not None), None)
 
@@ -79,7 +85,7 @@ def tracer(warehouse: Warehouse, data: Path, as_of: str | None = None) -> Iterat
 
 
 def trace(warehouse: Warehouse, data: Path, asked: str, as_of: str | None = None) -> Trace:
-    """Returns the chain behind an exported row, or behind the records of a sig_hash or run_id.
+    """Returns the chain behind an exported row, a playbook, or the records of a sig_hash or run_id.
 
     Without `as_of` it is sought in the newest snapshot, then in all earlier ones. Raises UsageError where it is unknown.
     """

@@ -12,6 +12,11 @@ def row_id(export: str, texts: Sequence[str]) -> str:
     return f"{PREFIXES[export]}-{hashlib.sha256(chr(31).join(texts).encode()).hexdigest()[:16]}"
 
 
+def playbook_id(title: str) -> str:
+    """Returns the id of a title's playbook."""
+    return f"playbook-{hashlib.sha256(title.encode()).hexdigest()[:16]}"
+
+
 def line_sha256(line: bytes) -> str:
     """Returns the sha256 of a line's exact bytes."""
     return hashlib.sha256(line).hexdigest()

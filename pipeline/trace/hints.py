@@ -6,8 +6,8 @@ from pathlib import Path
 from pipeline.trace.state import History, State
 
 IDS = (
-    "ids look like rag-0123456789abcdef, sft-... or pref-...; a record goes by its sig_hash (64 hex digits) or by its run_id; "
-    "a line by --line FILE:OFFSET"
+    "ids look like rag-0123456789abcdef, sft-..., pref-... or playbook-...; "
+    "a record goes by its sig_hash (64 hex digits) or by its run_id; a line by --line FILE:OFFSET"
 )
 PLACES = (
     "FILE is the path below the data directory, as in raw.lines.source_file, and OFFSET counts lines from 0: "
@@ -18,6 +18,7 @@ _NEAR = """
         select id from exports.rag
         union select id from exports.sft
         union select id from exports.preference
+        union select id from exports.playbooks
         union select run_id from evidence.records
         union select sig_hash from evidence.records
     )

@@ -110,7 +110,7 @@ class Chain:
 class Trace:
     """Everything that was found for what was asked.
 
-    kind:      row, record or line
+    kind:      row, playbook, record or line
     snapshot:  the number of the snapshot that it was read in, of the run `run_id`
     is_newest: whether that is the newest one
     row:       the exported row

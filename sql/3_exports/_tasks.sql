@@ -1,18 +1,26 @@
--- The tasks with which preference begins to decide again: those of records that a change touched, and of accepted ones that
--- may have been paired across streams with a record that changed.
+-- The tasks with which preference begins to decide again: those of records that a change touched, and those that accepted
+-- something about a subject of a changed record, if more than one stream speaks of it. A record that lost its verdict leaves
+-- its place among those of its subject to others, of its own stream too.
 -- grain: one row per task
 -- version: 1
 
-with subjects as (
-    select distinct
-        texts.subject,
-        texts.source
+with changed_subjects as (
+    select distinct texts.subject
     from exports.texts as texts
     inner join run.changed as changed
         on
             texts.source = changed.source
             and texts.sig_hash = changed.sig_hash
     where texts.subject is not null
+),
+
+shared_subjects as (
+    select texts.subject
+    from exports.texts as texts
+    inner join changed_subjects
+        on texts.subject = changed_subjects.subject
+    group by texts.subject
+    having min(texts.source) <> max(texts.source)
 )
 
 select runs.task_id
@@ -30,8 +38,6 @@ inner join exports.texts as texts
     on
         runs.source = texts.source
         and runs.sig_hash = texts.sig_hash
-inner join subjects
-    on
-        texts.subject = subjects.subject
-        and texts.source <> subjects.source
+inner join shared_subjects
+    on texts.subject = shared_subjects.subject
 where runs.category = 'accepted'

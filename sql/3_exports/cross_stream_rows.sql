@@ -18,7 +18,15 @@ with subjects as (
 ),
 
 survivors as (
-    select gates.*
+    select
+        gates.source,
+        gates.task_id,
+        gates.occurred_at,
+        gates.category,
+        gates.sig_hash,
+        gates.subject,
+        gates.instruction_is_blank,
+        gates.instruction_key
     from exports.preference_gates as gates
     inner join subjects
         on gates.subject = subjects.subject

@@ -1,4 +1,5 @@
 -- What the gates of preference stopped: single records, and pairs (those of the chosen, the other side in the detail).
+-- A settled record that its task stopped already is not stopped twice.
 -- grain: one row per stopped record or pair
 -- version: 1
 
@@ -17,7 +18,6 @@ where reason is not null
 
 union all
 
--- A task that takes part has stopped its records already.
 select
     'preference' as export,
     settled.reason,

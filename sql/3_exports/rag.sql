@@ -17,7 +17,11 @@ select
         'line_offset': records.line_offset,
         'sig_hash': records.sig_hash,
         'recorded_at': records.recorded_at
-    } as provenance
+    } as provenance,
+    case
+        when runs.category in ('accepted', 'partially_accepted')
+            then playbook_id(coalesce(filled(records.subject), records.task_id))
+    end as playbook_id
 from exports.rag_gates as gates
 inner join scored.runs as runs
     on

@@ -11,11 +11,14 @@ with settled as (
         gates.source_file,
         gates.line_offset,
         gates.sig_hash,
-        gates.detail,
         case
             when gates.reason is null and is_blank(records.alternative_run_id) then 'missing_source_run_id'
             else gates.reason
-        end as reason
+        end as reason,
+        case
+            when gates.reason is null and is_blank(records.alternative_run_id) then 'what was decided against names no run'
+            else gates.detail
+        end as detail
     from exports.preference_gates as gates
     inner join evidence.records as records
         on

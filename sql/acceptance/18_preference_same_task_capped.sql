@@ -1,12 +1,37 @@
--- The two sides of a preference pair belong to one task, and no task has more than five pairs, though one could have.
--- grain: one row per pair across tasks, per task with too many pairs, and one if no task has as many as it may
+-- The sides of a pair belong together: one task; or one subject, of which two streams speak in two tasks; or one decision.
+-- No task and no subject has more than five pairs, though one of each could have.
+-- grain: one row per pair that does not, per task or subject with too many, and one if none has as many as it may
 -- version: 1
 
 with pairs as (
     select
         file.id,
-        file.task_id,
-        coalesce(chosen.task_id = file.task_id and rejected.task_id = file.task_id, false) as is_of_one_task
+        case when file.reason = 'cross_stream' then 'subject' when file.reason like 'accepted_over_%' then 'task' end as unit,
+        case file.reason when 'cross_stream' then chosen.subject else file.task_id end as name,
+        coalesce(
+            chosen.task_id = file.task_id
+            and case file.reason
+                when 'settled_discrepancy'
+                    then
+                        chosen.source = rejected.source
+                        and chosen.sig_hash = rejected.sig_hash
+                        and chosen.content = file.chosen
+                        and chosen.alternative_content = file.rejected
+                when 'cross_stream'
+                    then
+                        chosen.subject = rejected.subject
+                        and not is_blank(chosen.subject)
+                        and chosen.source <> rejected.source
+                        and chosen.task_id <> rejected.task_id
+                        and within_days(chosen.occurred_at, rejected.occurred_at, 7)
+                        and (
+                            is_blank(rejected.instruction)
+                            or trimmed(rejected.instruction) = trimmed(chosen.instruction)
+                        )
+                else rejected.task_id = file.task_id
+            end,
+            false
+        ) as belongs_together
     from files.preference as file
     left join evidence.records as chosen
         on
@@ -18,30 +43,38 @@ with pairs as (
             and file.rejected_provenance.line_offset = rejected.line_offset
 ),
 
-tasks as (
-    select task_id, count(*) as amount
+units as (
+    select unit, name, count(*) as amount
     from pairs
-    group by task_id
+    where unit is not null
+    group by unit, name
+),
+
+kinds as (
+    select unnest(['task', 'subject']) as unit
 )
 
 select
-    task_id,
-    'across tasks: ' || id as finding
+    name,
+    'do not belong together: ' || id as finding
 from pairs
-where not is_of_one_task
+where not belongs_together
 
 union all
 
 select
-    task_id,
-    'too many pairs: ' || amount as finding
-from tasks
+    name,
+    'too many pairs of a ' || unit || ': ' || amount as finding
+from units
 where amount > 5
 
 union all
 
 select
-    cast(null as varchar) as task_id,
-    'no task has as many pairs as it may' as finding
-from tasks
-having coalesce(max(amount), 0) < 5
+    cast(null as varchar) as name,
+    'no ' || kinds.unit || ' has as many pairs as it may' as finding
+from kinds
+left join units
+    on kinds.unit = units.unit
+group by kinds.unit
+having coalesce(max(units.amount), 0) < 5

@@ -1,4 +1,4 @@
--- The fixture makes every gate stop something: each of the eleven reasons is seen, and no other.
+-- The fixture makes every gate stop something: each of the twelve reasons is seen, and no other.
 -- grain: one row per reason that is unknown or never given
 -- version: 1
 
@@ -7,7 +7,7 @@ with known as (
         unnest([
             'missing_provenance', 'missing_source_run_id', 'empty_content', 'schema_violation', 'unsafe_sft_category',
             'unsafe_rag_category', 'invalid_preference_pairing', 'hallucinated_file_path', 'duplicate_id', 'self_pairing',
-            'category_disallowed'
+            'category_disallowed', 'conflicting_verdict'
         ]) as reason
 ),
 

@@ -4,7 +4,10 @@
 -- version: 1
 
 with stages as (
-    select unnest(['collect', 'score', 'export-rag', 'export-sft', 'export-preference', 'index']) as stage
+    select
+        unnest(
+            ['collect', 'score', 'export-rag', 'export-sft', 'export-preference', 'extract-playbooks', 'index']
+        ) as stage
 ),
 
 wanted as (

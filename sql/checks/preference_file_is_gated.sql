@@ -1,5 +1,6 @@
 -- Every pair of the preference file holds something accepted against something that was not, of two runs and two texts:
 -- of one task; of two tasks about one subject, from two streams; or both from one record in which somebody decided.
+-- No text that judges disagree on, and no two that begin alike as far as the switches say.
 -- grain: one row per violation
 -- version: 1
 -- stage: export-preference
@@ -23,10 +24,15 @@ sides as (
         texts.subject,
         texts.instruction_is_blank,
         texts.instruction_key,
-        conflicts.detail as conflict
+        conflicts.detail as conflict,
+        records.alternative_run_id
     from scored.runs as runs
     inner join named
         on runs.sig_hash = named.sig_hash
+    left join evidence.records as records
+        on
+            runs.source = records.source
+            and runs.sig_hash = records.sig_hash
     left join exports.texts as texts
         on
             runs.source = texts.source
@@ -49,11 +55,14 @@ pairs as (
         chosen.run_id = file.rejected_run_id as is_one_run,
         chosen.task_id = rejected.task_id as is_one_task,
         rejected.run_id = file.rejected_run_id as names_the_run,
+        rejected.alternative_run_id = file.rejected_run_id as names_the_other_run,
         chosen.source = rejected.source as is_one_stream,
         chosen.sig_hash = rejected.sig_hash as is_one_record,
         chosen.subject = rejected.subject as is_one_subject,
         rejected.instruction_is_blank or chosen.instruction_key = rejected.instruction_key as is_one_question,
         within_days(chosen.occurred_at, rejected.occurred_at, options.cross_stream_days) as is_one_time,
+        trimmed(file.chosen) = trimmed(file.rejected) as is_one_text,
+        substr(file.chosen, 1, options.max_chars) = substr(file.rejected, 1, options.max_chars) as begins_alike,
         options.cross_stream
     from files.preference as file
     cross join run.options as options
@@ -80,6 +89,8 @@ where
     or coalesce(is_one_run, true)
     or created_at is null
     or is_disputed
+    or coalesce(is_one_text, true)
+    or coalesce(begins_alike, false)
     or not coalesce(
         case reason
             when 'accepted_over_rejected' then rejected_category = 'rejected' and is_one_task and names_the_run
@@ -95,7 +106,7 @@ where
                     and is_one_subject
                     and is_one_question
                     and is_one_time
-            when 'settled_discrepancy' then is_one_record and is_one_stream
+            when 'settled_discrepancy' then is_one_record and is_one_stream and names_the_other_run
         end,
         false
     )

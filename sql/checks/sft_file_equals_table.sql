@@ -11,11 +11,11 @@ with sides as (
 
 odd as (
     select
-        md5(line) as digest,
+        text_hash(line) as digest,
         sum(in_file) as in_file,
         sum(in_table) as in_table
     from sides
-    group by md5(line)
+    group by text_hash(line)
     having sum(in_file) <> sum(in_table)
 )
 
@@ -25,4 +25,4 @@ select
     substr(sides.line, 1, 200) as beginning
 from odd
 inner join sides
-    on odd.digest = md5(sides.line)
+    on odd.digest = text_hash(sides.line)

@@ -1,7 +1,9 @@
 -- The preference corpus, as in exports/preference/chosen_rejected.jsonl.
 -- grain: one row per pair
 -- key: id
+-- digest: schema_version, id, reason, chosen_run_id, rejected_run_id, task_id, created_at, provenance, rejected_provenance
 -- bulk: prompt, chosen, rejected
+-- proof: id = 'pref-' || substr(sha256(prompt || chr(31) || chosen || chr(31) || rejected), 1, 16)
 
 create table exports.preference (
     schema_version integer not null, -- 1

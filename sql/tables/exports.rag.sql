@@ -1,7 +1,9 @@
 -- The retrieval corpus, as in exports/rag/playbooks.jsonl.
 -- grain: one row per distinct content
 -- key: id
+-- digest: schema_version, id, title, tags, source_category, source_run_id, task_id, created_at, provenance
 -- bulk: content
+-- proof: id = 'rag-' || substr(sha256(content), 1, 16)
 
 create table exports.rag (
     schema_version integer not null, -- 1
@@ -14,6 +16,7 @@ create table exports.rag (
     task_id varchar not null, -- what the agent worked on
     created_at timestamptz not null, -- when it was produced
     provenance struct(source_file varchar, line_offset bigint, sig_hash varchar, recorded_at timestamptz) not null, -- where it comes from
+    playbook_id varchar, -- its row of exports.playbooks; null while it waits for a human
     check (source_category in ('accepted', 'partially_accepted', 'needs_human_review')),
     check (trim(content) <> ''),
     check (provenance['sig_hash'] is not null and provenance['source_file'] is not null and provenance['line_offset'] is not null)

@@ -1,7 +1,9 @@
 -- The fine-tuning corpus, as in exports/sft/instruction_response.jsonl.
 -- grain: one row per distinct instruction and response
 -- key: id
+-- digest: schema_version, id, context, quality_score, source_run_id, task_id, created_at, provenance
 -- bulk: instruction, response
+-- proof: id = 'sft-' || substr(sha256(instruction || chr(31) || response), 1, 16)
 
 create table exports.sft (
     schema_version integer not null, -- 1

@@ -4,7 +4,7 @@
 create table ops.receipts (
     schema_version integer not null, -- 1
     run_id varchar not null, -- the run
-    stage varchar not null, -- collect, score, export-rag, export-sft, export-preference, index
+    stage varchar not null, -- collect, score, export-rag, export-sft, export-preference, extract-playbooks, index
     status varchar not null, -- ran, unchanged, failed or not_run
     started_at timestamptz not null, -- when the stage began
     ended_at timestamptz not null, -- when it ended

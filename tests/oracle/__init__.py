@@ -1,4 +1,4 @@
-"""What the contracts page (sections 1-4) says a data directory must become, in plain Python.
+"""What the contracts page (sections 1-4 and 10) says a data directory must become, in plain Python.
 
 The product computes the same in SQL; the tests hold it against this. Nothing here is fast, nothing here is
 shared with the product, and `recorded_at` (a clock) is left out everywhere.
@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .evidence import STREAMS, build_evidence
-from .exports import Options, export_preference, export_rag, export_sft
+from .exports import Options, export_rag, export_sft
 from .landing import Row, land
+from .preference import export_preference
 from .scored import score
 
 __all__ = ["Expected", "Options", "expected"]
@@ -27,7 +28,7 @@ class Expected:
     records: the EvidenceRecord columns but recorded_at; skips: source, source_file, line_offset, reason
     deduped: count per mapped stream found; scored: source, sig_hash, category, reasons
     rag, sft, preference: the exported rows, sorted by id; quarantine: one row per stopped row or pair
-    capped: pairs that passed every gate but came after the fifth of their task
+    capped: pairs that passed every gate but came after the fifth of their task or subject
     """
 
     lines: list[Row]

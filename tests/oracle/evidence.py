@@ -1,13 +1,15 @@
 """Contracts section 2: lines -> evidence records, skips and a count of duplicates.
 
 Choices where the page is silent (for single values and times see values.py):
-- Arrays are never null. `success_markers` is named by no stream, so it is always empty; `failure_markers` is
-  read from contract_analyses only.
+- Arrays are never null. `failure_markers` is read from contract_analyses only.
 - `latency_ms`, `prompt_tokens`, `completion_tokens`, `cost_usd`, `model`, `provider` and `cited_paths` are
   read from every stream, but for what the stream itself names (agent_checkpoints, code_reviews).
 - agent_checkpoints: a row's own `run_id` is not used; a blank checkpoint_id or session_id leaves run_id null.
 - `facts` keeps blank JSON strings too (the page says "the JSON strings"); nested arrays are not entered.
 - audits: blank evidence beside a resolution makes the content null, as every concatenation with a blank part.
+- audit_discrepancies: the run of a record is that of the finding that won; a row's own `run_id` goes first. Without a winner
+  there is no content and no alternative. Who settled it stands in success_markers; a party to it in failure_markers.
+- model_trust: `task_type` is the subject; a thumb may be a word, a whole number, or true and false.
 - Every line that cannot become evidence is a skip; only lines that can are compared for duplicates.
 """
 
@@ -41,6 +43,7 @@ class Stream:
     time: str
     task: str | None
     columns: Callable[[Row], Row]
+    task_may_be_a_number: bool = False
 
 
 def scrum_reviews(row: Row) -> Row:
@@ -171,6 +174,39 @@ def optimization_runs(row: Row) -> Row:
     }
 
 
+def audit_discrepancies(row: Row) -> Row:
+    winner, settler = lowered(row, "winner"), lowered(row, "settled_by")
+    parties = {lowered(row, "model_a"), lowered(row, "model_b")} - {None}
+    columns: Row = {
+        "instruction": text(row, "prompt"),
+        "model_name": None,
+        "verdict": winner,
+        "success_markers": [] if settler is None else [f"settled_by:{settler}"],
+        "failure_markers": ["settled_by_a_party"] if settler in parties else [],
+    }
+    if winner not in ("a", "b"):
+        return columns
+    loser = "b" if winner == "a" else "a"
+    columns |= {
+        "model_name": text(row, f"model_{winner}"),
+        "content": text(row, f"finding_{winner}"),
+        "alternative_content": text(row, f"finding_{loser}"),
+        "alternative_run_id": otherwise(text(row, f"run_{loser}")),
+    }
+    own_run = otherwise(text(row, f"run_{winner}"))
+    return columns if "run_id" in row or own_run is None else columns | {"run_id": own_run}
+
+
+def model_trust(row: Row) -> Row:
+    whole, truth = bigint(row, "thumb"), boolean(row, "thumb")
+    spelled = str(whole) if whole is not None else None if truth is None else str(truth).lower()
+    return {
+        "subject": text(row, "task_type"),
+        "verdict": lowered(row, "thumb") or spelled,
+        "events_ok": boolean(row, "ok"),
+    }
+
+
 STREAMS = {
     "scrum_reviews": Stream("created_at", "file", scrum_reviews),
     "observer_reviews": Stream("ts", "file", observer_reviews),
@@ -187,6 +223,8 @@ STREAMS = {
     "agent_checkpoints": Stream("created_at", "branch", agent_checkpoints),
     "code_reviews": Stream("collected_at", "pr", code_reviews),
     "optimization_runs": Stream("timestamp", "item_id", optimization_runs),
+    "audit_discrepancies": Stream("ts", "discrepancy_id", audit_discrepancies, task_may_be_a_number=True),
+    "model_trust": Stream("ts", None, model_trust),
 }
 
 
@@ -233,7 +271,9 @@ def read_line(line: Line) -> Row | str:
         return "invalid_timestamp"
     own_columns = stream.columns(row)
     run_id = own_columns.pop("run_id") if "run_id" in own_columns else default_run_id(line, row)
-    task_id = otherwise(text(row, "task_id"), text(row, stream.task), run_id)
+    read_task = text_or_integer if stream.task_may_be_a_number else text
+    fallback = read_task(row, stream.task) if stream.task is not None else None
+    task_id = otherwise(text(row, "task_id"), fallback, run_id)
     if is_blank(task_id):
         return "schema_violation"
     general: Row = {
@@ -247,6 +287,8 @@ def read_line(line: Line) -> Row | str:
         "model_provider": text(row, "provider"),
         "instruction": None,
         "content": None,
+        "alternative_content": None,
+        "alternative_run_id": None,
         "cited_paths": texts(row, "cited_paths"),
         "verdict": None,
         "severity": None,

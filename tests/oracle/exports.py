@@ -1,14 +1,9 @@
-"""Contracts section 4: what training may read, and one reason for everything that it may not.
+"""Contracts sections 4 and 10: what training may read, and one reason for everything that it may not. Pairs: preference.py.
 
 Choices where the page is silent:
 - Texts are exported exactly as they are, and ids are over the exact texts; only pair texts compare trimmed.
 - The known-paths list is compared exactly. An empty list is a list: every cited path misses it.
-- For preference, records with one (occurred_at, sig_hash) in a task and category (the same row in two
-  streams) are told apart by source.
-- Records beyond the first 10 of a task and category are neither quarantined nor counted.
-- Pair gates see every candidate pair, also after the fifth. A capped pair has passed, so a later pair with
-  its id is a duplicate.
-- A record whose task has nothing to pair it with is not in quarantine for preference.
+- A partially accepted record, and one that needs a human, conflict too where others disagree on their text.
 - The gates that evidence can never fail (no sig_hash, no task, a fifth category) are spelled out too.
 """
 
@@ -16,17 +11,15 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from .landing import Row, is_blank, trim
 from .scored import ACCEPTED, PARTIAL, REJECTED, REVIEW
 
-CONSIDERED_PER_CATEGORY = 10
-PAIRS_PER_TASK = 5
-
 Categories = dict[tuple[str, str], str]
+Texts = tuple[str, str]
 Gate = Callable[[Row, str], str | None]
 
 
@@ -37,6 +30,9 @@ class Options:
     known_paths: frozenset[str] | None = None
     include_review: bool = False
     include_partial: bool = False
+    cross_stream: bool = True
+    cross_stream_days: int = 7
+    max_chars: int | None = None
 
 
 def export_rag(records: list[Row], categories: Categories, options: Options) -> tuple[list[Row], list[Row]]:
@@ -53,10 +49,11 @@ def export_rag(records: list[Row], categories: Categories, options: Options) -> 
         return "empty_content" if is_blank(record["content"]) else None
 
     def sample(record: Row, category: str) -> Row:
+        title = record["task_id"] if is_blank(record["subject"]) else record["subject"]
         return {
             "schema_version": 1,
             "id": make_id("rag", record["content"]),
-            "title": record["task_id"] if is_blank(record["subject"]) else record["subject"],
+            "title": title,
             "content": record["content"],
             "tags": [record["source"]],
             "source_category": category,
@@ -64,6 +61,7 @@ def export_rag(records: list[Row], categories: Categories, options: Options) -> 
             "task_id": record["task_id"],
             "created_at": timestamp(record["occurred_at"]),
             "provenance": provenance(record),
+            "playbook_id": make_id("playbook", title) if category in (ACCEPTED, PARTIAL) else None,
         }
 
     return export_rows("rag", records, categories, options, category_gate, empty_gate, sample)
@@ -112,6 +110,7 @@ def export_rows(
     """Each record is either exported or stopped, by the first gate that matches."""
     exported: dict[str, Row] = {}
     stopped: list[Row] = []
+    disputed = disputed_texts(records, categories)
     for record in sorted(records, key=lambda record: precedence(record, categories)):
         category = categories[record["source"], record["sig_hash"]]
         reason = (
@@ -119,6 +118,7 @@ def export_rows(
             or category_gate(record, category)
             or empty_gate(record, category)
             or path_gate(record, options)
+            or conflict_gate(record, disputed)
         )
         if reason is None:
             row = sample(record, category)
@@ -128,75 +128,6 @@ def export_rows(
             reason = "duplicate_id"
         stopped.append(quarantined(export, reason, record))
     return by_id(exported.values()), stopped
-
-
-def export_preference(records: list[Row], categories: Categories, options: Options) -> tuple[list[Row], list[Row], int]:
-    """(exported pairs sorted by id, quarantine rows of records and of pairs, how many pairs were capped)."""
-    tasks: dict[str, dict[str, list[Row]]] = defaultdict(lambda: {ACCEPTED: [], REJECTED: [], PARTIAL: []})
-    for record in records:
-        category = categories[record["source"], record["sig_hash"]]
-        if category != REVIEW:
-            tasks[record["task_id"]][category].append(record)
-
-    exported: list[Row] = []
-    stopped: list[Row] = []
-    capped = 0
-    passed_ids: set[str] = set()
-    for _, task in sorted(tasks.items()):
-        if not (task[ACCEPTED] and (task[REJECTED] or task[PARTIAL])):
-            continue
-        considered = {}
-        for category, members in task.items():
-            survivors = []
-            for record in members:
-                reason = preference_row_gates(record, category, options)
-                if reason is None:
-                    survivors.append(record)
-                else:
-                    stopped.append(quarantined("preference", reason, record))
-            survivors.sort(key=lambda record: (record["occurred_at"], record["sig_hash"], record["source"]))
-            considered[category] = survivors[:CONSIDERED_PER_CATEGORY]
-
-        exported_here = 0
-        for chosen, rejected, why in candidate_pairs(considered):
-            pair = preference_row(chosen, rejected, why)
-            reason = pair_gates(chosen, rejected, pair["id"], passed_ids)
-            if reason is not None:
-                stopped.append(quarantined("preference", reason, chosen))
-                continue
-            passed_ids.add(pair["id"])
-            if exported_here < PAIRS_PER_TASK:
-                exported_here += 1
-                exported.append(pair)
-            else:
-                capped += 1
-    return by_id(exported), stopped, capped
-
-
-def candidate_pairs(considered: dict[str, list[Row]]) -> Iterator[tuple[Row, Row, str]]:
-    """(chosen, rejected, reason) of one task: rejected ones first, each by (max(i, j), i, j)."""
-    for worse in (REJECTED, PARTIAL):
-        numbers = [(i, j) for i in range(len(considered[ACCEPTED])) for j in range(len(considered[worse]))]
-        for i, j in sorted(numbers, key=lambda ij: (max(ij), ij)):
-            yield considered[ACCEPTED][i], considered[worse][j], f"accepted_over_{worse}"
-
-
-def preference_row(chosen: Row, rejected: Row, why: str) -> Row:
-    """One exported pair."""
-    return {
-        "schema_version": 1,
-        "id": make_id("pref", chosen["instruction"], chosen["content"], rejected["content"]),
-        "prompt": chosen["instruction"],
-        "chosen": chosen["content"],
-        "rejected": rejected["content"],
-        "reason": why,
-        "chosen_run_id": chosen["run_id"],
-        "rejected_run_id": rejected["run_id"],
-        "task_id": chosen["task_id"],
-        "created_at": timestamp(chosen["occurred_at"]),
-        "provenance": provenance(chosen),
-        "rejected_provenance": provenance(rejected),
-    }
 
 
 def provenance_gates(record: Row, category: str) -> str | None:
@@ -217,19 +148,23 @@ def path_gate(record: Row, options: Options) -> str | None:
     return "hallucinated_file_path"
 
 
-def preference_row_gates(record: Row, category: str, options: Options) -> str | None:
-    """The reason why a record of a task that takes part may not be paired."""
-    empty = is_blank(record["content"]) or (category == ACCEPTED and is_blank(record["instruction"]))
-    return provenance_gates(record, category) or ("empty_content" if empty else None) or path_gate(record, options)
+def said(record: Row) -> Texts:
+    """What two records have in common that say the same."""
+    return trim(record["instruction"] or ""), trim(record["content"] or "")
 
 
-def pair_gates(chosen: Row, rejected: Row, pair_id: str, passed_ids: set[str]) -> str | None:
-    """The reason why two records that passed the row gates may not be a pair."""
-    if chosen["run_id"] == rejected["run_id"]:
-        return "self_pairing"
-    if trim(chosen["content"]) == trim(rejected["content"]):
-        return "invalid_preference_pairing"
-    return "duplicate_id" if pair_id in passed_ids else None
+def disputed_texts(records: list[Row], categories: Categories) -> set[Texts]:
+    """The texts, with a content, that occur both in an accepted and in a rejected record."""
+    verdicts: dict[Texts, set[str]] = defaultdict(set)
+    for record in records:
+        if not is_blank(record["content"]):
+            verdicts[said(record)].add(categories[record["source"], record["sig_hash"]])
+    return {texts for texts, found in verdicts.items() if {ACCEPTED, REJECTED} <= found}
+
+
+def conflict_gate(record: Row, disputed: set[Texts]) -> str | None:
+    """A text that was accepted here and rejected there."""
+    return "conflicting_verdict" if said(record) in disputed else None
 
 
 def precedence(record: Row, categories: Categories) -> tuple[int, datetime, str, str]:

@@ -70,7 +70,7 @@ def make_line(rng: random.Random, stream: str, seen: dict[str, list[Pairs]]) -> 
 
 def make_row(rng: random.Random, stream: str) -> Pairs:
     """A row of that stream as (key, value) pairs: mostly sound, each field sometimes missing or wrong."""
-    row: dict[str, Any] = {STREAM_TIMES[stream]: rng.choice(INSTANTS[:3] if rng.random() < 0.5 else INSTANTS)}
+    row: dict[str, Any] = {STREAM_TIMES[stream]: rng.choice(INSTANTS[:8] if rng.random() < 0.6 else INSTANTS)}
     if rng.random() < 0.06:
         row[STREAM_TIMES[stream]] = rng.choice([*BROKEN_TIMES, None])
     if rng.random() < 0.75:

@@ -23,6 +23,8 @@ STREAM_TIMES = {
     "agent_checkpoints": "created_at",
     "code_reviews": "collected_at",
     "optimization_runs": "timestamp",
+    "audit_discrepancies": "ts",
+    "model_trust": "ts",
     "surprise_stream": "ts",
 }
 """Every stream that is written, the last without a model, and the key of its time."""
@@ -80,7 +82,8 @@ FRACTIONS: Pool = [
     0.8, 0.8, 0.7999, 0.5, 0.5, 0.49999, 0, 1, -0.1, "0.9", True, None, Raw("0.79999999999999999999"),
 ]
 INSTANTS: Pool = [
-    "2026-04-27T03:33:53Z", "2026-04-27T03:33:53.000000+00:00", "2026-04-27 05:33:53+02:00",
+    "2026-04-27T03:33:53Z", "2026-04-27T03:33:53.000000+00:00", "2026-04-27 05:33:53+02:00", "2026-04-29T21:00:00Z",
+    "2026-05-04T03:33:53Z", "2026-05-04T03:33:53.000001Z", "2026-04-30T03:33:53Z", "2026-05-01T03:33:53.5Z",
     "2026-04-27_03-33-53", "2026-04-27", "2026-04-27T00:00", "2026-04-26T23:59:59.999999999-0000",
     "2026-04-27 03:33:53,5z", "2026-04-27T03:33:53.1234567Z", "2026-04-27T09:03:53+0530",
     "2026-04-27T03:33:53-03",
@@ -158,6 +161,21 @@ FIELDS: dict[str, dict[str, Pool]] = {
             {"status": "no_patch", "improvement": True}, {"status": "success", "improvement": "true"},
             {"status": "success"}, {"improvement": True}, None, [], "success", {"status": None},
         ],
+    },
+    "audit_discrepancies": {
+        "discrepancy_id": ["d1", "d2", "t1", "t2", 17, 17.5, *BLANKS[:2]], "prompt": INSTRUCTIONS,
+        "finding_a": [*CONTENTS, *BLANKS], "finding_b": [*CONTENTS, *BLANKS],
+        "run_a": RUNS[:8] + BLANKS[:1], "run_b": [*RUNS[:8], *RUNS[-3:]],
+        "model_a": ["m-1", "M-2", "judge", None], "model_b": ["m-2", "m-3", "", 4],
+        "winner": [*["a", "b"] * 3, " A\n", "B", "c", "", None, 1],
+        "settled_by": [
+            *["human", "a test", " Merge\t", "the models' owner"] * 2, "model", "MODEL:m-1", "llm-judge", "M-1", "m-2 ",
+            "judge", "m-9", "", None, True,
+        ],
+    },
+    "model_trust": {
+        "task_type": FILES, "ok": [True, True, False, None, "true"],
+        "thumb": ["up", "Down ", "thumbs_up", "thumbs_down", "+1", "-1", 1, -1, 1.0, 0, 1.5, True, False, None, "", "meh"],
     },
     "surprise_stream": {"text": CONTENTS},
 }

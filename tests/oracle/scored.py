@@ -149,6 +149,25 @@ def optimization_runs(record: Row) -> Score:
     return REVIEW, ["not_evaluated"]
 
 
+def audit_discrepancies(record: Row) -> Score:
+    """A model settles nothing: neither one that says it is one, nor one of the two that disagree."""
+    settlers = [marker.removeprefix("settled_by:") for marker in record["success_markers"]]
+    by_model = any(settler.startswith(("model", "llm")) for settler in settlers) or record["failure_markers"]
+    if record["verdict"] in ("a", "b") and settlers and not by_model:
+        return ACCEPTED, ["settled"]
+    return REVIEW, ["unsettled"]
+
+
+def model_trust(record: Row) -> Score:
+    if record["verdict"] in ("down", "thumbs_down", "-1", "false"):
+        return REJECTED, ["thumb_down"]
+    if record["events_ok"] is False:
+        return REJECTED, ["call_failed"]
+    if record["verdict"] in ("up", "thumbs_up", "1", "+1", "true"):
+        return ACCEPTED, ["thumb_up"]
+    return REVIEW, ["no_verdict"]
+
+
 OWN_RULES: dict[str, Callable[[Row], Score]] = {
     "scrum_reviews": scrum_reviews,
     "observer_reviews": observer_reviews,
@@ -160,4 +179,6 @@ OWN_RULES: dict[str, Callable[[Row], Score]] = {
     "agent_checkpoints": agent_checkpoints,
     "code_reviews": code_reviews,
     "optimization_runs": optimization_runs,
+    "audit_discrepancies": audit_discrepancies,
+    "model_trust": model_trust,
 }

@@ -7,14 +7,14 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
 
 import pytest
 from deltalake import DeltaTable
 
-from pipeline import reader, tables
+from pipeline import tables
 from tests.conftest import Workspace
+from tests.faults.record import Faults
 from tests.forked import WATCHED, Distill, Stop, each, refused
 from tests.killing import (
     READ,
@@ -28,11 +28,6 @@ from tests.killing import (
     review,
     run,
 )
-
-
-@pytest.fixture(autouse=True)
-def declarations_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reader, "load_tables", cache(tables.load))
 
 
 @pytest.fixture(scope="module")
@@ -67,12 +62,14 @@ def test_one_run_or_two_come_out_the_same(appended: Scene, fresh: Scene) -> None
     assert appended.expected.new_files == fresh.expected.new_files
 
 
-def test_killed_before_every_step_and_after_the_last(tmp_path: Path, appended: Scene) -> None:
+def test_killed_before_every_step_and_after_the_last(tmp_path: Path, appended: Scene, faults: Faults) -> None:
     """The next run is tried wherever a table or a published file differs from the point before; drafts and reports, which no
     run reads, make no difference to it.
     """
     expected, steps = appended.expected, appended.steps
     reports = [number for number, step in enumerate(steps, 1) if "/reports/" in step]
+    # A file that no commit names yet is as good as another.
+    unnamed = [number for number, step in enumerate(steps, 1) if step.startswith(("write_parquet", "draft"))]
     matters = [
         1,
         *(
@@ -87,12 +84,13 @@ def test_killed_before_every_step_and_after_the_last(tmp_path: Path, appended: S
         holds(workspace, expected, is_published=appended.is_published(stop))
         if stop.number in matters or stop.after:
             recovers(distill, workspace, expected)
+        faults.injected("run killed at a step")
 
-    numbers = [number for number in range(1, len(steps) + 1) if number not in reports[1:-1]]
+    numbers = [number for number in range(1, len(steps) + 1) if number not in (*reports[1:-1], *unnamed[1:-1])]
     each(work, [*map(Stop, numbers), Stop(len(steps), after=True)])
 
 
-def test_killed_in_the_first_run(tmp_path: Path, fresh: Scene) -> None:
+def test_killed_in_the_first_run(tmp_path: Path, fresh: Scene, faults: Faults) -> None:
     expected = fresh.expected
     assert (expected.old, expected.old_files) == (None, {})
     texts = ("/raw/lines/ ", "/raw/files/ ", "/ops/snapshots/ ", "mkdir")
@@ -102,11 +100,12 @@ def test_killed_in_the_first_run(tmp_path: Path, fresh: Scene) -> None:
         workspace = killed(distill, fresh, tmp_path, stop)
         holds(workspace, expected, is_published=fresh.is_published(stop))
         recovers(distill, workspace, expected)
+        faults.injected("run killed at a step")
 
     each(work, map(Stop, first.values()))
 
 
-def test_killed_while_tables_are_made(tmp_path: Path, fresh: Scene) -> None:
+def test_killed_while_tables_are_made(tmp_path: Path, fresh: Scene, faults: Faults) -> None:
     """A table is made with its checks or not at all."""
     expected = fresh.expected
     made = [number for number, step in enumerate(fresh.steps, 1) if step.startswith(("mkdir", "create ", "add_constraint"))]
@@ -118,11 +117,12 @@ def test_killed_while_tables_are_made(tmp_path: Path, fresh: Scene) -> None:
         for name, table in tables.load(workspace.settings.sql_folders()).items():
             held = DeltaTable(str(workspace.settings.warehouse / name.replace(".", "/"))).metadata().configuration
             assert len([key for key in held if key.startswith("delta.constraints.")]) == len(table.checks), name
+        faults.injected("run killed at a step")
 
     each(work, map(Stop, made[2:4]))
 
 
-def test_killed_while_recovering(tmp_path: Path, appended: Scene) -> None:
+def test_killed_while_recovering(tmp_path: Path, appended: Scene, faults: Faults) -> None:
     """What was killed twice: first before the ledger, or before the snapshot, then while that is taken back."""
     expected, torn, full = appended.expected, Stop(appended.step("/raw/files/")), Stop(appended.step("/ops/snapshots/ "))
 
@@ -134,11 +134,13 @@ def test_killed_while_recovering(tmp_path: Path, appended: Scene) -> None:
         assert done.steps[-1].startswith(("restore", "write_deltalake")), done.steps
         holds(workspace, expected, is_published=False)
         recovers(distill, workspace, expected)
+        faults.injected("run killed at a step")
+        faults.injected("recovery killed")
 
     each(work, [(torn, Stop(1, after=True)), (full, Stop(1, after=True)), (full, Stop(4, after=True))])
 
 
-def test_killed_at_any_time(tmp_path: Path, appended: Scene) -> None:
+def test_killed_at_any_time(tmp_path: Path, appended: Scene, faults: Faults) -> None:
     """Also in the middle of a step, and with the real command: so many tenths of a second after its first commit."""
     expected = appended.expected
 
@@ -156,11 +158,12 @@ def test_killed_at_any_time(tmp_path: Path, appended: Scene) -> None:
         assert held in (expected.old, expected.new)
         holds(workspace, expected, is_published=held == expected.new)
         recovers(distill, workspace, expected)
+        faults.injected("run killed at a random time")
 
     each(work, [Stop(0), Stop(3), Stop(6)])
 
 
-def test_a_line_in_the_ledger_is_not_lost_with_its_file(tmp_path: Path, appended: Scene) -> None:
+def test_a_line_in_the_ledger_is_not_lost_with_its_file(tmp_path: Path, appended: Scene, faults: Faults) -> None:
     """The file shrinks back to what it was between the kill and the next run: that is said, and nothing is forgotten."""
     expected = appended.expected
     ledger, publishing = appended.step("/raw/files/"), appended.step("/ops/snapshots/ ")
@@ -175,11 +178,13 @@ def test_a_line_in_the_ledger_is_not_lost_with_its_file(tmp_path: Path, appended
         holds(workspace, expected, is_published=appended.is_published(stop))
         path.write_bytes(full)
         recovers(distill, workspace, expected)
+        faults.injected("run killed at a step")
+        faults.injected("source file damaged")
 
     each(work, [Stop(ledger, after=True), Stop(publishing), Stop(publishing, after=True)])
 
 
-def test_a_killed_run_leaves_no_drafts_for_ever(tmp_path: Path, appended: Scene) -> None:
+def test_a_killed_run_leaves_no_drafts_for_ever(tmp_path: Path, appended: Scene, faults: Faults) -> None:
     """What it was writing when it died is gone after the next run."""
     expected, cache = appended.expected, appended.step("/warehouse/.sources.json")
 
@@ -189,11 +194,12 @@ def test_a_killed_run_leaves_no_drafts_for_ever(tmp_path: Path, appended: Scene)
         folders = (workspace.settings.warehouse, workspace.settings.exports)
         left = [path for folder in folders for path in folder.rglob("*") if ".draft" in path.name or path.name == ".spill"]
         assert not left
+        faults.injected("run killed at a step")
 
     each(work, [Stop(cache), Stop(len(appended.steps))])
 
 
-def test_a_killed_run_leaves_no_process(tmp_path: Path) -> None:
+def test_a_killed_run_leaves_no_process(tmp_path: Path, faults: Faults) -> None:
     """Workers that read many files in parallel end with the run."""
     workspace = Workspace(tmp_path)
     line = json.dumps(review(1) | {"review": "x" * 1000}).encode() + b"\n"
@@ -213,6 +219,7 @@ def test_a_killed_run_leaves_no_process(tmp_path: Path) -> None:
     for process_id in left:
         os.kill(process_id, signal.SIGKILL)
     assert not left
+    faults.injected("run killed at a random time")
 
 
 def _marked(text: str) -> list[int]:

@@ -2,80 +2,14 @@
 
 import shutil
 import signal
-from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
-import pytest
-
-from pipeline import reader, tables
 from tests.conftest import Workspace
-from tests.forked import Distill, Done, Stop, borrowed, each, passed, run_in
-from tests.killing import contents, first_rows, more_rows, published_files, review, run
-
-RESTORE = ("restore", "--to", "1 run ago")
-
-
-@pytest.fixture(autouse=True)
-def declarations_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reader, "load_tables", cache(tables.load))
-
-
-@dataclass(frozen=True)
-class What:
-    """What readers see: tables and files."""
-
-    tables: dict[str, str] | None
-    files: dict[str, bytes]
-
-
-@dataclass(frozen=True)
-class Scene:
-    """Two published runs, and a line that is not landed: `newest` is published, `oldest` restored, `all` what is to come."""
-
-    root: Path
-    run_id: str
-    oldest: What
-    newest: What
-    all: What
-    steps: list[str]
-
-    def copy(self, root: Path) -> Workspace:
-        shutil.copytree(self.root, root)
-        return Workspace(root)
-
-    def first(self, text: str) -> int:
-        return next(number for number, step in enumerate(self.steps, 1) if text in step)
-
-    def restore(self, distill: Distill, workspace: Workspace, stop: Stop | None = None) -> Done:
-        return run_in(distill, workspace, "restore", "--to", self.run_id, stop=stop)
-
-
-def what(workspace: Workspace) -> What:
-    return What(contents(workspace), published_files(workspace))
-
-
-@pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
-    root = tmp_path_factory.mktemp("scene")
-    workspace = Workspace(root / "before")
-    with borrowed() as distill:
-        workspace.write("scrum_reviews.jsonl", first_rows())
-        passed(run(distill, workspace))
-        oldest, run_id = what(workspace), workspace.warehouse.snapshot().run_id
-        workspace.write("scrum_reviews.jsonl", more_rows())
-        passed(run(distill, workspace))
-        newest = what(workspace)
-        workspace.write("scrum_reviews.jsonl", [review(40)])
-        shutil.copytree(workspace.root, root / "all")
-        passed(run(distill, Workspace(root / "all")))
-        shutil.copytree(workspace.root, root / "restored")
-        restored = Workspace(root / "restored")
-        steps = passed(run_in(distill, restored, *RESTORE, stop=Stop(do="watch", number=0))).steps
-    assert what(restored) == oldest != newest
-    return Scene(
-        workspace.root, run_id, oldest, newest, what(Workspace(root / "all")), [s for s in steps if not s.startswith("tree ")]
-    )
+from tests.faults.record import Faults
+from tests.faults.scene import Scene, what
+from tests.faults.scene import recovers as comes_back
+from tests.forked import Distill, Done, Stop, each, passed
+from tests.killing import run
 
 
 def killed(done: Done) -> None:
@@ -87,9 +21,8 @@ def holds(scene: Scene, workspace: Workspace, *, restored: bool) -> None:
     now = what(workspace)
     assert now.tables == (scene.oldest if restored else scene.newest).tables
     for name, content in now.files.items():
-        assert content in ((scene.oldest.files[name],) if restored and not workspace_drafts(workspace, name) else ()) + (
-            scene.newest.files[name],
-        ), name
+        older = (scene.oldest.files.get(name),) if restored and not workspace_drafts(workspace, name) else ()
+        assert content in (*older, scene.newest.files.get(name)), name
 
 
 def workspace_drafts(workspace: Workspace, name: str) -> bool:
@@ -101,12 +34,10 @@ def recovers(scene: Scene, distill: Distill, workspace: Workspace, way: str) -> 
     if way == "restore":
         passed(scene.restore(distill, workspace))
         assert what(workspace) == scene.oldest
-    passed(run(distill, workspace))
-    assert what(workspace) == scene.all
-    assert not (workspace.settings.exports / ".drafts").exists()
+    comes_back(scene, distill, workspace)
 
 
-def test_killed_before_every_step(tmp_path: Path, scene: Scene) -> None:
+def test_killed_before_every_step(tmp_path: Path, scene: Scene, faults: Faults) -> None:
     publishing = scene.first("/ops/snapshots/")
 
     def work(distill: Distill, stop: Stop) -> None:
@@ -114,6 +45,7 @@ def test_killed_before_every_step(tmp_path: Path, scene: Scene) -> None:
         killed(scene.restore(distill, workspace, stop))
         holds(scene, workspace, restored=stop.number > publishing)
         recovers(scene, distill, workspace, "restore" if stop.number % 2 else "run")
+        faults.injected("restore killed at a step")
 
     # One of the derived tables is as good as another, and so is one of the files.
     texts = ("/evidence/records/", "/scored/runs/", "/raw/lines/", "/raw/files/", "probe", "/ops/snapshots/")
@@ -121,7 +53,7 @@ def test_killed_before_every_step(tmp_path: Path, scene: Scene) -> None:
     each(work, [*map(Stop, sorted(numbers)), Stop(len(scene.steps), after=True)])
 
 
-def test_killed_again_while_it_recovers(tmp_path: Path, scene: Scene) -> None:
+def test_killed_again_while_it_recovers(tmp_path: Path, scene: Scene, faults: Faults) -> None:
     """A restore, or a run, that takes back what a killed restore did, is killed after each of its first steps."""
     ledger, lines, publishing = (scene.first(text) for text in ("/raw/files/", "/raw/lines/", "/ops/snapshots/"))
     first = Stop(publishing)
@@ -138,11 +70,13 @@ def test_killed_again_while_it_recovers(tmp_path: Path, scene: Scene) -> None:
         shutil.rmtree(workspace.data)  # what was landed is not read again from here
         shutil.copytree(scene.root / "data", workspace.data)
         recovers(scene, distill, workspace, way)
+        faults.injected("restore killed at a step")
+        faults.injected("recovery killed")
 
     each(work, cases)
 
 
-def test_killed_again_and_the_files_are_gone(tmp_path: Path, scene: Scene) -> None:
+def test_killed_again_and_the_files_are_gone(tmp_path: Path, scene: Scene, faults: Faults) -> None:
     """A restore that never was published takes no line away, also where no file is left to read it from again."""
 
     def work(distill: Distill, number: int) -> None:
@@ -152,11 +86,13 @@ def test_killed_again_and_the_files_are_gone(tmp_path: Path, scene: Scene) -> No
         (workspace.data / "scrum_reviews.jsonl").unlink()
         passed(run(distill, workspace))
         assert what(workspace) == scene.newest
+        faults.injected("restore killed at a step")
+        faults.injected("recovery killed")
 
     each(work, range(1, 4))
 
 
-def test_killed_while_it_leaves_a_damaged_state(tmp_path: Path, scene: Scene) -> None:
+def test_killed_while_it_leaves_a_damaged_state(tmp_path: Path, scene: Scene, faults: Faults) -> None:
     """The state before can't be gone back to, as a file of it is lost: the next restore comes through all the same."""
 
     def work(distill: Distill, case: tuple[str, str]) -> None:
@@ -166,6 +102,8 @@ def test_killed_while_it_leaves_a_damaged_state(tmp_path: Path, scene: Scene) ->
         max(folder.glob("*.parquet"), key=lambda path: path.stat().st_mtime_ns).unlink()
         killed(scene.restore(distill, workspace, Stop(text=text)))
         recovers(scene, distill, workspace, "restore")
+        faults.injected("restore killed at a step")
+        faults.injected("Parquet file damaged")
 
     cases = [("evidence.records", "/exports/rag/"), ("evidence.records", "/ops/snapshots/")]
     each(work, [*cases, ("raw.lines", "/raw/files/"), ("raw.lines", "probe")])

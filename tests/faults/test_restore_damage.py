@@ -7,8 +7,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tests.conftest import Workspace
+from tests.faults.record import Faults
 from tests.forked import Distill, each, passed, refused, run_in
-from tests.states import History, new_files, published_files, state_of
+from tests.killing import published_files
+from tests.states import History, new_files, state_of
 
 
 def delete(path: Path) -> None:
@@ -31,7 +33,7 @@ CASES = [(table, name) for table in ("raw.lines",) for name in DAMAGE]
 CASES += [("evidence.records", "deleted"), ("exports.rag", "flipped"), ("exports.quarantine", "truncated")]
 
 
-def test_a_damaged_newest_state(tmp_path: Path, history: History) -> None:
+def test_a_damaged_newest_state(tmp_path: Path, history: History, faults: Faults) -> None:
     """The third run's own file: the second comes back, the third is refused, and the third again once the file is back."""
 
     def work(distill: Distill, case: tuple[str, str]) -> None:
@@ -50,16 +52,17 @@ def test_a_damaged_newest_state(tmp_path: Path, history: History) -> None:
         path.write_bytes(whole)
         passed(run_in(distill, workspace, "restore", "--to", history.run_id(3)))
         assert state_of(workspace).same(history.states[2])
+        faults.injected("Parquet file damaged")
 
     each(work, CASES)
 
 
 CHANGED = {
-    "raw.lines": ("line", "sig_hash", "status", "generation"),
-    "raw.files": ("bytes", "content_sha256"),
-    "evidence.records": ("content", "verdict"),
+    "raw.lines": ("line", "generation"),
+    "raw.files": ("bytes",),
+    "evidence.records": ("verdict",),
     "scored.runs": ("category",),
-    "exports.rag": ("content", "title"),
+    "exports.rag": ("content",),
     "exports.quarantine": ("reason",),
     "exports.texts": ("content_is_blank",),
 }
@@ -77,7 +80,7 @@ def rewrite(path: Path, column: str) -> None:
     pq.write_table(table.set_column(place, table.schema.field(place), pa.array(values, table[column].type)), path)
 
 
-def test_a_value_that_changed(tmp_path: Path, history: History) -> None:
+def test_a_value_that_changed(tmp_path: Path, history: History, faults: Faults) -> None:
     """It reads as well as ever: only the hashes tell, and they tell which file it is; also of the state that is there."""
 
     def work(distill: Distill, case: tuple[str, str]) -> None:
@@ -90,11 +93,12 @@ def test_a_value_that_changed(tmp_path: Path, history: History) -> None:
         assert state_of(workspace) == before
         passed(run_in(distill, workspace, "restore", "--to", history.run_id(1)))
         assert state_of(workspace).same(history.states[0])
+        faults.injected("Parquet value changed")
 
     each(work, [(table, column) for table, columns in CHANGED.items() for column in columns])
 
 
-def test_no_state_is_left(tmp_path: Path, history: History) -> None:
+def test_no_state_is_left(tmp_path: Path, history: History, faults: Faults) -> None:
     """Every state is damaged: all restores are refused, and readers see what they saw."""
     workspace = history.copy(tmp_path)
     for path in (workspace.settings.warehouse / "exports/rag").glob("*.parquet"):
@@ -105,5 +109,6 @@ def test_no_state_is_left(tmp_path: Path, history: History) -> None:
         for number in (5, 2, 1):
             refused(run_in(distill, state, "restore", "--to", history.run_id(number)), 3, ".parquet")
             assert published_files(state) == files
+        faults.injected("Parquet file damaged")
 
     each(work, [workspace])

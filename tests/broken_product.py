@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from pipeline import landing, models, receipts, runner, session
+from pipeline import landing, ledger, models, receipts, runner, session
 from pipeline.acceptance import Verdict, facts, fixture, judge
 from pipeline.acceptance.bench import NOTES, Bench, Facts
 from pipeline.errors import InputError
@@ -135,7 +135,7 @@ def hashes_something_else(broken: Broken) -> list[Verdict]:
 
 
 def sees_news_where_there_are_none(broken: Broken) -> list[Verdict]:
-    broken.patch.setattr(landing, "ledger_hash", lambda store, engine: os.urandom(32).hex())
+    broken.patch.setattr(ledger, "ledger_hash", lambda store, engine: os.urandom(32).hex())
     return broken.run(facts.again, after="main")
 
 

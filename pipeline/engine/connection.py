@@ -1,0 +1,160 @@
+"""A connection in memory: what it binds, runs, writes and streams."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import duckdb
+import pyarrow as pa
+
+from pipeline.engine.literals import quoted
+from pipeline.engine.refusals import told
+from pipeline.engine.statements import PrintedColumn, printable, refuse_all_but_select
+from pipeline.engine.views import NOTES, create_view
+from pipeline.errors import NOT_NEEDED, WAY_OUT, DamageError, UsageError
+
+ROWS_PER_BATCH = 8192
+# The rooms of the warehouse, what a run binds beside them, and what acceptance compares.
+SCHEMAS = (
+    *("raw", "evidence", "scored", "exports", "ops", "run", "files", "before", "after"),
+    *("fixture", "facts", "fresh", "partial", "review", "without", "lossy"),
+)
+
+
+class ParquetFile(NamedTuple):
+    """A file that was just written."""
+
+    path: Path
+    rows: int
+    bytes: int
+
+
+class Engine:
+    """A DuckDB connection in memory. Text columns sort by code point, times are UTC."""
+
+    def __init__(self, functions: str, *, threads: int | None = None, memory_limit: str = "2GB", spill: Path) -> None:
+        self.spill = spill
+        self._bound: dict[str, tuple[str, ...]] = {}
+        self._tables: set[str] = set()
+        config: dict[str, Any] = {
+            "memory_limit": memory_limit,
+            "temp_directory": str(spill),
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        }
+        if threads is not None:
+            config["threads"] = threads
+        try:
+            self._connection = duckdb.connect(config=config)
+        except duckdb.Error as error:
+            raise UsageError(f"DuckDB refused --threads or --memory-limit: {error}") from error
+        self._connection.execute("set TimeZone = 'UTC'")
+        for schema in SCHEMAS:
+            self._connection.execute(f"create schema {schema}")
+        self._connection.execute(functions)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def bind(
+        self, name: str, files: Sequence[str], schema: pa.Schema, where: str = "", *, with_names: bool = False
+    ) -> frozenset[str]:
+        """Makes `name` a view on these Parquet files; without files, an empty one with the columns of `schema`.
+
+        with_names: with a column `filename` more
+        Returns the columns that the files lack, for they are older than the columns: these are null in the view.
+        """
+        self._bound[name] = tuple(files)
+        with self._explained(f"the view {name}"):
+            return create_view(self._connection, name, schema, files, where, with_names)
+
+    def bind_arrow(self, name: str, table: pa.Table) -> None:
+        """Makes `name` a view on an Arrow table, which is kept alive with the connection."""
+        key = "arrow_" + name.replace(".", "_")
+        self._connection.register(key, table)
+        self.execute(f"create or replace view {name} as select * from {key}")
+
+    def define(self, name: str, sql: str) -> None:
+        """Makes `name` a view on a query."""
+        if name in self._tables:
+            self.execute(f"drop table {name}")
+            self._tables.remove(name)
+        self.execute(f"create or replace view {name} as {sql}")
+
+    def materialise(self, name: str, sql: str) -> None:
+        """Runs a query once and keeps its result, which may spill to disk, as the table `name`."""
+        self.execute(f"create or replace table {name} as {sql}")
+        self._tables.add(name)
+
+    def execute(self, sql: str) -> None:
+        with self._explained(sql):
+            self._connection.execute(sql)
+
+    def write_parquet(self, sql: str, folder: Path) -> list[ParquetFile]:
+        """Writes the result of a query to new Parquet files in a folder, one or more per thread; empty ones are not kept."""
+        options = "format parquet, compression zstd, row_group_size 16384, per_thread_output, append, return_stats"
+        copy = f"copy ({sql}) to {quoted(str(folder))} ({options}, filename_pattern 'part-{{uuid}}')"
+        with self._explained(sql):
+            written = self._connection.execute(copy).fetchall()
+        files = [ParquetFile(Path(name), int(rows), int(size)) for name, rows, size, *_ in written]
+        for file in files:
+            if not file.rows:
+                file.path.unlink(missing_ok=True)
+        return [file for file in files if file.rows]
+
+    @contextmanager
+    def stream(self, sql: str) -> Iterator[pa.RecordBatchReader]:
+        """Yields the result of a query as batches. Only one stream may be open at a time."""
+        with self._explained(sql):
+            yield self._connection.execute(sql).to_arrow_reader(ROWS_PER_BATCH)
+
+    def arrow(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
+        with self._explained(sql):
+            return self._connection.execute(sql, parameters).to_arrow_table()
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        """Returns the result of a query as one dict a row."""
+        rows: list[dict[str, Any]] = self.arrow(sql, parameters).to_pylist()
+        return rows
+
+    def value(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
+        """Returns the first column of the first row."""
+        (row,) = self.rows(sql, parameters)
+        return next(iter(row.values()))
+
+    def files_with(self, files: Sequence[str], condition: str) -> list[str]:
+        """Returns those of some Parquet files that hold a row for which the condition is true."""
+        if not files:
+            return []
+        listed = ", ".join(map(quoted, files))
+        rows = self.rows(f"select distinct filename from read_parquet([{listed}], filename = true) where {condition}")
+        return sorted(row["filename"] for row in rows)
+
+    def refuse_all_but_select(self, query: str) -> None:
+        """Raises UsageError unless the text is one statement that only reads."""
+        refuse_all_but_select(self._connection, query)
+
+    def printable(self, query: str) -> tuple[str, list[PrintedColumn]]:
+        """Returns a select whose every value is a number, a truth value or a text, and what its columns are."""
+        return printable(self._connection, query)
+
+    @contextmanager
+    def _explained(self, sql: str) -> Iterator[None]:
+        try:
+            with told(sql):
+                yield
+        except DamageError as error:
+            name, file = self._damaged_file()
+            said = str(error).replace(WAY_OUT, NOT_NEEDED) if name in NOTES else str(error)
+            raise DamageError(f"{file}: {said}") from error
+
+    def _damaged_file(self) -> tuple[str, str]:
+        """Returns the first Parquet file behind the views that can't be read, and the view."""
+        files = [(name, file) for name in sorted(self._bound, key=NOTES.__contains__) for file in self._bound[name]]
+        for name, file in files:
+            try:
+                self._connection.execute(f"select sum(hash(t)) from read_parquet([{quoted(file)}]) as t").fetchall()
+            except duckdb.Error:
+                return name, file
+        return "", "a file of the warehouse"

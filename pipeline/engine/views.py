@@ -1,0 +1,137 @@
+"""Tables of the warehouse as views on the Parquet files of one version."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from pipeline.engine.literals import quoted
+from pipeline.engine.refusals import told
+from pipeline.errors import ModelError, is_of_surroundings
+
+# What was noted of runs: nothing is made from it, so only who asks for it is told where a file of it is lost.
+NOTES = ("ops.receipts", "ops.runs", "ops.drift")
+
+
+def table_schemas(declarations: Mapping[str, str]) -> dict[str, pa.Schema]:
+    """Returns the Arrow schema of each `create table` statement, by the table's name."""
+    connection = duckdb.connect()
+    try:
+        connection.execute("set TimeZone = 'UTC'")
+        return {name: _table_schema(connection, name, ddl) for name, ddl in declarations.items()}
+    finally:
+        connection.close()
+
+
+def _table_schema(connection: duckdb.DuckDBPyConnection, name: str, ddl: str) -> pa.Schema:
+    try:
+        connection.execute(f"create schema if not exists {name.split('.')[0]}")
+        connection.execute(ddl)
+        schema: pa.Schema = connection.execute(f"select * from {name}").to_arrow_table().schema
+        rows = connection.execute(f"describe {name}").fetchall()
+    except duckdb.Error as error:
+        raise ModelError(f"the table {name} is not declared right: {error}") from error
+    required = {row[0] for row in rows if row[2] == "NO"}
+    return pa.schema([field.with_nullable(field.name not in required) for field in schema])
+
+
+def write_views(path: Path, views: Mapping[str, tuple[pa.Schema, Sequence[str], Mapping[str, str]]]) -> None:
+    """Writes a DuckDB file with one view per table: name -> (columns, Parquet files, comments by column; "" = the table's).
+
+    The file is replaced as a whole, so a reader has either the old views or the new ones.
+    """
+    draft = path.with_name(f".{path.name}.draft")
+    draft.unlink(missing_ok=True)
+    with told(f"the catalog {path}"):
+        _write_views(draft, views)
+        draft.replace(path)
+
+
+def _write_views(draft: Path, views: Mapping[str, tuple[pa.Schema, Sequence[str], Mapping[str, str]]]) -> None:
+    connection = duckdb.connect(str(draft))
+    try:
+        for name, (schema, files, _) in views.items():
+            connection.execute(f"create schema if not exists {name.split('.')[0]}")
+            create_view(connection, name, schema, files)
+        # One transaction, for each would wait for the disk.
+        connection.begin()
+        for name, (_, _, comments) in views.items():
+            connection.execute("; ".join(_comment(name, column, comment) for column, comment in comments.items()))
+        connection.commit()
+    finally:
+        connection.close()
+
+
+def _comment(name: str, column: str, comment: str) -> str:
+    kind, target = ("column", f'{name}."{column}"') if column else ("view", name)
+    return f"comment on {kind} {target} is {quoted(comment)}"
+
+
+def create_view(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    schema: pa.Schema,
+    files: Sequence[str],
+    where: str = "",
+    with_names: bool = False,
+) -> frozenset[str]:
+    """Creates a view and returns the columns that its files lack. All files of one version of a table have the same columns."""
+    create = f"create or replace view {name} as"
+    lacking: frozenset[str] = frozenset()
+    try:
+        try:
+            connection.execute(f"{create} {_selection(schema, files, where, with_names, lacking)}")
+        except duckdb.BinderException:
+            lacking = _lacking(connection, schema, files)
+            if not lacking:
+                raise
+            connection.execute(f"{create} {_selection(schema, files, where, with_names, lacking)}")
+    except duckdb.Error as error:
+        if name not in NOTES or is_of_surroundings(error):
+            raise
+        connection.execute(f"{create} {_lost(name, schema)}")
+    return lacking
+
+
+def _lacking(connection: duckdb.DuckDBPyConnection, schema: pa.Schema, files: Sequence[str]) -> frozenset[str]:
+    held = connection.execute(f"describe select * from read_parquet({quoted(files[0])})").fetchall() if files else []
+    return frozenset(schema.names) - {row[0] for row in held} if held else frozenset()
+
+
+def _selection(schema: pa.Schema, files: Sequence[str], where: str, with_names: bool, lacking: frozenset[str]) -> str:
+    if files:
+        condition = f" where {where}" if where else ""
+        listed, names = ", ".join(map(quoted, files)), ", filename" if with_names else ""
+        columns = ", ".join(_null(field) if field.name in lacking else f'"{field.name}"' for field in schema)
+        return f"select {columns}{names} from read_parquet([{listed}], filename = {with_names}){condition}"
+    columns = ", ".join(map(_null, schema))
+    return f"select {columns}{', cast(null as varchar) as filename' if with_names else ''} where false"
+
+
+def _null(field: pa.Field) -> str:
+    return f'cast(null as {_sql_type(field.type)}) as "{field.name}"'
+
+
+def _lost(name: str, schema: pa.Schema) -> str:
+    """Returns a query with the columns of a table that fails, however little of it is asked for."""
+    # In the columns and in the condition: else a filter on a column, or a count, would be answered without it.
+    fails = f"error({quoted(f'a Parquet file of {name} is lost or damaged')})"
+    columns = ", ".join(f'cast({fails} as {_sql_type(f.type)}) as "{f.name}"' for f in schema)
+    return f"select {columns} from range(1) where {fails} is null"
+
+
+def _sql_type(kind: pa.DataType) -> str:
+    if pa.types.is_struct(kind):
+        return f"struct({', '.join(f'{chr(34)}{m.name}{chr(34)} {_sql_type(m.type)}' for m in kind)})"
+    if pa.types.is_list(kind):
+        return f"{_sql_type(kind.value_type)}[]"
+    names = {
+        "string": "varchar",
+        "int64": "bigint",
+        "int32": "integer",
+        "bool": "boolean",
+        "double": "double",
+        "binary": "blob",
+    }
+    return "timestamptz" if pa.types.is_timestamp(kind) else names[str(kind)]
