@@ -58,6 +58,10 @@ class ModelError(DistillError):
     """A file below sql/ is not what it should be."""
 
 
+class ServerError(DistillError):
+    """A server with a model can't be reached, or can't do what it is asked."""
+
+
 class GateError(DistillError):
     """A gate or a check failed; nothing was published."""
 

@@ -16,7 +16,7 @@ from pipeline.engine import Engine, PrintedColumn
 from pipeline.errors import ModelError, UsageError, WarehouseError
 from pipeline.settings import Settings
 from pipeline.snapshots import LOGS, Snapshot
-from pipeline.tables import Column, Table
+from pipeline.tables import Column, Table, is_chronicle
 from pipeline.tables import load as load_tables
 from pipeline.warehouse import DeltaStore
 
@@ -178,7 +178,7 @@ class Warehouse:
         version = self._version(snapshot, table.name)
         version = version if version is not None else self.store.version(table.name)
         content = snapshot.tables.get(table.name)
-        hashed = content is not None and not table.name.startswith("ops.")
+        hashed = content is not None and not is_chronicle(table.name)
         said = self.store.said(table.name, version)
         return TableInfo(
             name=table.name,

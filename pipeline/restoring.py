@@ -10,6 +10,7 @@ from pipeline.exports import EXPORTS
 from pipeline.run import Reporter, Run
 from pipeline.settings import Settings
 from pipeline.snapshots import Snapshot
+from pipeline.tables import is_chronicle
 from pipeline.warehouse import locked
 
 
@@ -72,7 +73,7 @@ def _steps(run: Run, target: Snapshot) -> tuple[Step, ...]:
     before = run.before or target
     found = []
     for name in run.store.tables:
-        if not name.startswith("ops."):
+        if not is_chronicle(name):
             was, now = before.tables.get(name, Content(0)), target.tables.get(name, Content(0))
             found.append(Step(name, was.rows, now.rows, now.delta_version, was.sha256 != now.sha256))
     for path, file in target.files.items():
@@ -90,13 +91,13 @@ def _restore(run: Run, target: Snapshot, digests: dict[str, dict[str, str]]) -> 
     """Restores the tables, reads all of them again, and drafts the files from them; returns what the tables hold now."""
     assert run.before is not None
     for name in run.store.tables:
-        if not name.startswith(("ops.", "raw.")):
+        if not is_chronicle(name) and not name.startswith("raw."):
             run.store.restore(name, _version(run, target, name), {"run_id": run.run_id, "restores": target.run_id})
     lines, read = _version(run, target, "raw.lines"), _version(run, target, "raw.files")
     ledger.restore(run.store, lines, read, run.run_id, run.before.snapshot + 1)
     contents = {}
     for name, table in run.store.tables.items():
-        if name.startswith("ops."):
+        if is_chronicle(name):
             contents[name] = Content(run.store.version(name))
             continue
         run.reporter.stage(name)

@@ -19,6 +19,7 @@ from pipeline.settings import Settings
 from pipeline.snapshots import Snapshot, StageState
 from pipeline.sources import replace_file
 from pipeline.stages import COMMANDS, STAGES, Stage, models_hash
+from pipeline.tables import is_chronicle
 from pipeline.version import git_sha
 from pipeline.warehouse import locked
 
@@ -170,7 +171,7 @@ def _settle(run: Run, kept: list[tuple[Receipt, StageState | None]], failure: Di
 
 
 def _run_hash(run: Run) -> str:
-    derived = [name for name in run.store.tables if not name.startswith("ops.") and name != "raw.files"]
+    derived = [name for name in run.store.tables if not is_chronicle(name) and name != "raw.files"]
     return combined_hash({name: run.content(name).sha256 for name in derived})
 
 
@@ -227,7 +228,7 @@ def _publish(run: Run, stages: dict[str, StageState], run_hash: str, ended: date
     """Publishes the run; returns what went wrong after it counted."""
     contents: dict[str, Content] = {}
     for name in run.store.tables:
-        if name.startswith("ops."):
+        if is_chronicle(name):
             contents[name] = Content(run.store.version(name))
         else:
             contents[name] = run.content(name)

@@ -34,9 +34,11 @@ class Found:
 class Corpus:
     """The retrieval corpus of one published state."""
 
-    def __init__(self, snapshot: Snapshot, index: fulltext.Index, engine: Engine, note: str | None) -> None:
-        self.snapshot, self.note = snapshot, note
-        self._index, self._engine = index, engine
+    def __init__(
+        self, warehouse: Warehouse, snapshot: Snapshot, index: fulltext.Index, engine: Engine, note: str | None
+    ) -> None:
+        self.warehouse, self.snapshot, self.engine, self.note = warehouse, snapshot, engine, note
+        self._index = index
 
     def search(self, text: str, k: int = 8) -> list[tuple[str, float]]:
         """Returns ids and scores of the best `k` rows, by score and then by id. Whatever the text is, it is only words."""
@@ -45,8 +47,12 @@ class Corpus:
     def rows(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         """Returns the rows of the corpus that have these ids, by id."""
         marks = ", ".join("?" * len(ids))
-        found = self._engine.rows(f"select * from {SOURCE} where id in ({marks})", list(ids)) if ids else []
+        found = self.engine.rows(f"select * from {SOURCE} where id in ({marks})", list(ids)) if ids else []
         return {row["id"]: row for row in found}
+
+    def texts(self) -> Iterator[fulltext.Row]:
+        """Yields every row of the corpus, in no order."""
+        return indexing.rows_of(self.engine, SOURCE)
 
 
 @contextmanager
@@ -58,7 +64,7 @@ def opened(warehouse: Warehouse, as_of: str | None = None) -> Iterator[Corpus]:
             raise WarehouseError(f"run {snapshot.run_id} had no table {SOURCE} yet; name a later one with --as-of")
         engine.bind(SOURCE, warehouse.files(SOURCE, snapshot), warehouse.schema(SOURCE))
         with _index(warehouse, snapshot, engine) as (index, note):
-            yield Corpus(snapshot, index, engine, note)
+            yield Corpus(warehouse, snapshot, index, engine, note)
 
 
 def search(warehouse: Warehouse, text: str, k: int = 8, as_of: str | None = None) -> Found:

@@ -70,7 +70,7 @@ def recover(run: Run, *, trusting: bool = False) -> None:
         ledger.undo_torn_load(run.store)
         ledger.undo_unpublished_restore(run.store, run.before.snapshot if run.before is not None else 0)
     for name in run.store.tables:
-        if name in LANDING_TABLES or name.startswith("ops."):
+        if name in LANDING_TABLES or tables.is_chronicle(name):
             continue
         published = run.before.tables.get(name) if run.before is not None else None
         version = published.delta_version if published is not None else run.store.first_version(name)

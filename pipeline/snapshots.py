@@ -12,14 +12,16 @@ import pyarrow as pa
 from pipeline.contents import Content
 from pipeline.engine import Engine
 from pipeline.errors import WAY_OUT, DamageError, UsageError
+from pipeline.tables import is_chronicle
 from pipeline.warehouse import DeltaStore
 
 SNAPSHOTS = "ops.snapshots"
 VACUUMS = "ops.vacuums"
 RELEASES = "ops.releases"
 AUDITS = "ops.audit_baselines"
+REPLAYS = "replay.runs"
 # Tables that are written between runs too: a reader sees all of their rows, whichever snapshot it reads.
-LOGS = (SNAPSHOTS, VACUUMS, RELEASES, AUDITS)
+LOGS = (SNAPSHOTS, VACUUMS, RELEASES, AUDITS, REPLAYS)
 
 
 @dataclass(frozen=True)
@@ -159,7 +161,7 @@ def publish(store: DeltaStore, snapshot: Snapshot) -> None:
         "run_hash": snapshot.run_hash,
         "tables": [
             {"name": name, "delta_version": c.delta_version}
-            | ({} if name.startswith("ops.") else {"rows": c.rows, "sha256": c.sha256})
+            | ({} if is_chronicle(name) else {"rows": c.rows, "sha256": c.sha256})
             for name, c in sorted(snapshot.tables.items())
         ],
         "files": [asdict(file) for _, file in sorted(snapshot.files.items())],
@@ -179,7 +181,7 @@ def verify_rows(store: DeltaStore, engine: Engine, snapshot: Snapshot) -> None:
     Raises DamageError where a table has others: its log or its files were damaged since.
     """
     for name, content in snapshot.tables.items():
-        if name.startswith("ops.") or name not in store.tables:
+        if is_chronicle(name) or name not in store.tables:
             continue
         if content.delta_version > (last := store.last_in_log(name)):
             raise DamageError(

@@ -14,6 +14,7 @@ from pipeline.errors import LockedError, WarehouseError
 from pipeline.run import Reporter, Run
 from pipeline.settings import Settings
 from pipeline.snapshots import Snapshot
+from pipeline.tables import is_chronicle
 from pipeline.warehouse import locked
 
 # How long a reader may take to say what it reads.
@@ -55,7 +56,8 @@ def vacuum(settings: Settings, keep_runs: int, keep_days: float, reporter: Repor
 
 
 def _unneeded(run: Run, kept: Iterable[Snapshot]) -> list[Path]:
-    tables = [name for name in run.store.tables if not name.startswith("ops.")]
+    # Of the chronicles only the log of replays leaves files behind: its rows are cut, and its small files put together.
+    tables = [name for name in run.store.tables if name == snapshots.REPLAYS or not is_chronicle(name)]
     found = [path for name in tables for path in run.store.unneeded(name, _versions(run, name, kept))]
     named = {name for snapshot in kept if (name := indexing.name_in(snapshot)) is not None}
     return found + shelf.unneeded(run.store.root, named)

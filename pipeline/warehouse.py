@@ -22,6 +22,7 @@ from pipeline.upgrading import HOOKS, WRITER, fitted, has_more
 # delta-rs cleans up its log by age unless told otherwise; here every version must stay readable.
 CONFIGURATION = {"delta.logRetentionDuration": "interval 36500 days", "delta.enableExpiredLogCleanup": "false"}
 TARGET_FILE_BYTES = 256 * 1024 * 1024
+COMPACTED_FILE_BYTES = 16 * 1024 * 1024
 UNUSABLE = frozenset("%\\[]^|*?#")
 
 
@@ -145,6 +146,17 @@ class DeltaStore:
             )
         self._moved(table)
 
+    def compact(self, table: str, metadata: Mapping[str, str]) -> None:
+        """Puts the small files of a table together; its rows stay as they are."""
+        with _explained(table, self.path(table)):
+            DeltaTable(str(self.path(table))).optimize.compact(
+                target_size=COMPACTED_FILE_BYTES,
+                writer_properties=WRITER,
+                commit_properties=CommitProperties(custom_metadata=dict(metadata)),
+                post_commithook_properties=HOOKS,
+            )
+        self._moved(table)
+
     def restore(self, table: str, version: int, metadata: Mapping[str, str] | None = None) -> int:
         """Brings a table back to an earlier version, as a new version. Refuses where a file of that version is gone."""
         with _explained(table, self.path(table)):
@@ -214,11 +226,11 @@ class DeltaStore:
 
 
 @contextmanager
-def locked(root: Path) -> Iterator[None]:
-    """Holds the warehouse for one writer. Raises LockedError at once where another holds it."""
+def locked(root: Path, patience_seconds: float = 0) -> Iterator[None]:
+    """Holds the warehouse for one writer. Raises LockedError where another holds it, at once or when patience is at its end."""
     root.mkdir(parents=True, exist_ok=True)
     path = root / ".lock"
-    lock = FileLock(path, timeout=0)
+    lock = FileLock(path, timeout=patience_seconds)
     try:
         lock.acquire()
     except Timeout:

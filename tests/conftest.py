@@ -16,6 +16,7 @@ from pipeline.reader import Warehouse
 from pipeline.receipts import Receipt
 from pipeline.runner import Outcome, run_stages
 from pipeline.settings import Gates, Settings
+from pipeline.tables import is_chronicle
 
 if TYPE_CHECKING:
     from tests.states import History
@@ -100,7 +101,7 @@ class Workspace:
 
     def versions(self) -> dict[str, int]:
         """Returns the published version of every table but the receipts."""
-        return {t.name: t.version for t in self.warehouse.tables() if not t.name.startswith("ops.")}
+        return {t.name: t.version for t in self.warehouse.tables() if not is_chronicle(t.name)}
 
     def command(self, *arguments: str, check: bool = False, **environment: str) -> "subprocess.CompletedProcess[str]":
         """Runs the real `distill` in a process of its own, with the folders of this workspace."""

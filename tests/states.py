@@ -10,6 +10,7 @@ from typing import Any
 from pipeline.reader import Warehouse
 from pipeline.restoring import Restored, restore
 from pipeline.settings import Gates
+from pipeline.tables import is_chronicle
 from tests.conftest import Silent, Workspace
 from tests.killing import published_files
 from tests.rows import copied_sql, edit, review
@@ -37,7 +38,7 @@ def state_of(workspace: Workspace, as_of: str = "latest", *, landed: bool = True
     warehouse, rows = reader(workspace.settings.warehouse), {}
     with warehouse.opened() as engine:
         snapshot = warehouse.find(engine, as_of)
-        hashes = {name: held.sha256 for name, held in snapshot.tables.items() if not name.startswith("ops.")}
+        hashes = {name: held.sha256 for name, held in snapshot.tables.items() if not is_chronicle(name)}
         if not landed:
             del hashes["raw.files"]  # one row per load: how often was landed is no content
         for name in hashes:

@@ -17,6 +17,7 @@ PAGE = Path(__file__).parent.parent / "docs/architecture.md"
 LAYERS = (
     ("__main__",),
     ("cli",),
+    ("replay",),
     ("coverage", "fleet", "health", "release"),
     ("audit", "comparing", "search"),
     ("acceptance", "trace"),

@@ -15,6 +15,7 @@ from pipeline.reader import Warehouse
 from pipeline.receipts import Receipt
 from pipeline.runner import Outcome, run_stages
 from pipeline.settings import Gates, Settings
+from pipeline.tables import is_chronicle
 
 RECORDED_AT = datetime(2026, 5, 1, tzinfo=UTC)
 GATES = Gates(known_paths=KNOWN_PATHS)
@@ -93,7 +94,7 @@ def _versions(warehouse: Warehouse) -> list[dict[str, Any]]:
         tables = warehouse.snapshot().tables
     except DistillError:
         return []
-    held = ((name, content.delta_version) for name, content in tables.items() if not name.startswith("ops."))
+    held = ((name, content.delta_version) for name, content in tables.items() if not is_chronicle(name))
     return [{"table_name": name, "delta_version": version} for name, version in held]
 
 

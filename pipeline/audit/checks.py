@@ -11,7 +11,7 @@ from pipeline.audit.provenance import provenance_sample
 from pipeline.contents import verify_content
 from pipeline.exports import EXPORTS, Export
 from pipeline.stages import STAGES
-from pipeline.tables import violation
+from pipeline.tables import is_chronicle, violation
 
 SHOWN = 5
 
@@ -104,7 +104,7 @@ def files_equal_tables(context: Context) -> list[str]:
     found += _pages(context)
     digests = snapshots.digests_of(snapshots.read_all(run.store, run.engine))
     for name, content in context.snapshot.tables.items():
-        if not name.startswith("ops."):
+        if not is_chronicle(name):
             table = run.store.tables[name]
             verify_content(run.store, run.engine, table, content.delta_version, content, digests.get(name, {}))
     return found + indexing.flaws(run, context.snapshot)

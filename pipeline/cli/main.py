@@ -6,6 +6,7 @@ from pipeline.cli.fleet import models
 from pipeline.cli.models import lock
 from pipeline.cli.query import health, receipts, sql, tables
 from pipeline.cli.releasing import release_freeze
+from pipeline.cli.replaying import replay, replay_trend
 from pipeline.cli.runs import RUN_COMMANDS
 from pipeline.cli.searching import search
 from pipeline.cli.states import diff, history, restore, vacuum
@@ -32,6 +33,7 @@ def main() -> None:
     distill tables                        what there is to query
     distill search TEXT                   rows of the retrieval corpus that fit best
     distill trace ID                      where an exported row comes from
+    distill replay --task TEXT            a small model's answer from evidence, behind a gate
     distill models                        which model should get which type of task
     distill health                        is everything fine, and what to do next
     distill restore --to last-good        put tables and files back as they were
@@ -43,6 +45,7 @@ def main() -> None:
 COMMANDS = (
     *RUN_COMMANDS,
     *(sql, tables, receipts, search, trace, models),
+    *(replay, replay_trend),
     *(health, acceptance, audit_full),
     *(history, diff, restore, vacuum, release_freeze),
     lock,

@@ -129,6 +129,11 @@ def one_line(text: str, width: int = 400) -> str:
     return shown.replace("\t", "\\t").replace("\n", "\\n")
 
 
+def plain(text: str) -> str:
+    """Returns a text with its lines, without what a terminal would obey."""
+    return _CONTROL.sub("�", text).strip()
+
+
 def _cell(value: Any) -> str:
     if value is None:
         return ""

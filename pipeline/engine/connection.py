@@ -17,7 +17,7 @@ from pipeline.errors import NOT_NEEDED, WAY_OUT, DamageError, UsageError
 ROWS_PER_BATCH = 8192
 # The rooms of the warehouse, what a run binds beside them, and what acceptance compares.
 SCHEMAS = (
-    *("raw", "evidence", "scored", "exports", "ops", "run", "files", "before", "after"),
+    *("raw", "evidence", "scored", "exports", "ops", "replay", "run", "files", "before", "after"),
     *("fixture", "facts", "fresh", "partial", "review", "without", "lossy"),
 )
 

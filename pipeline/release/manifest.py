@@ -11,6 +11,7 @@ from pipeline.receipts import iso, validated
 from pipeline.release.repository import State
 from pipeline.release.verdicts import Verdicts
 from pipeline.snapshots import Snapshot
+from pipeline.tables import is_chronicle
 from pipeline.version import product_version
 
 
@@ -48,7 +49,7 @@ def document(
             "datasets": {export.name: snapshot.tables.get(export.table, Content(0)).rows for export in EXPORTS},
             "tables": [
                 {"name": table, "delta_version": held.delta_version}
-                | ({"rows": None, "sha256": None} if table.startswith("ops.") else {"rows": held.rows, "sha256": held.sha256})
+                | ({"rows": None, "sha256": None} if is_chronicle(table) else {"rows": held.rows, "sha256": held.sha256})
                 for table, held in tables
             ],
             "files": [asdict(file) for _, file in sorted(snapshot.files.items())],

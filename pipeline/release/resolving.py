@@ -6,6 +6,7 @@ from pipeline.errors import DistillError
 from pipeline.run import Run
 from pipeline.snapshots import Snapshot
 from pipeline.stages import STAGES, models_hash
+from pipeline.tables import is_chronicle
 
 
 def problems(run: Run, snapshot: Snapshot, began_with: int) -> list[str]:
@@ -49,7 +50,7 @@ def _damage(run: Run, snapshot: Snapshot) -> list[str]:
 
 def _resolve(run: Run, name: str, content: Content, digests: dict[str, str]) -> None:
     table = run.store.tables[name]
-    if name.startswith("ops."):
+    if is_chronicle(name):
         # Nobody counts or hashes these for a snapshot: they have to open, and all their rows have to be readable.
         run.engine.bind("run.resolved", run.store.read(name, content.delta_version).files, table.schema)
         run.engine.rows("select count(*) as n from (select distinct * from run.resolved)")

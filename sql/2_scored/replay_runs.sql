@@ -1,0 +1,60 @@
+-- An answer that the gate refused is bad. One that passed is not yet good: what a test, a merge or a person says of its task
+-- afterwards decides. A record that names its model is a model's word, unless its stream tells what was done; replays never count.
+-- grain: one row per record
+-- version: 1
+
+with answers as (
+    select
+        source,
+        sig_hash,
+        task_id,
+        occurred_at
+    from evidence.records
+    where source = 'replay_runs'
+),
+
+outside as (
+    select
+        records.task_id,
+        records.occurred_at,
+        runs.category
+    from scored.runs as runs
+    inner join evidence.records as records
+        on
+            runs.source = records.source
+            and runs.sig_hash = records.sig_hash
+    where
+        runs.category <> 'needs_human_review'
+        and (
+            runs.source in ('outcomes', 'auto_apply', 'agent_checkpoints')
+            or (runs.source in ('scrum_reviews', 'observer_reviews', 'audits') and is_blank(records.model_name))
+        )
+),
+
+verdicts as (
+    select
+        answers.sig_hash,
+        count(case when outside.category = 'accepted' then 1 end) as accepted,
+        count(case when outside.category = 'rejected' then 1 end) as rejected,
+        count(*) as judged
+    from answers
+    inner join outside
+        on
+            answers.task_id = outside.task_id
+            and answers.occurred_at <= outside.occurred_at
+    group by answers.sig_hash
+)
+
+select
+    case
+        when records.verdict = 'refused' then score('rejected', ['gate_refused'])
+        when records.verdict <> 'passed' or records.verdict is null then score('needs_human_review', ['no_verdict'])
+        when verdicts.judged is null then score('needs_human_review', ['gate_is_no_proof'])
+        when verdicts.accepted = verdicts.judged then score('accepted', ['confirmed_outside'])
+        when verdicts.accepted = 0 and verdicts.rejected > 0 then score('rejected', ['refuted_outside'])
+        else score('partially_accepted', ['outside_mixed'])
+    end as score
+from evidence.records as records
+left join verdicts
+    on records.sig_hash = verdicts.sig_hash
+where records.source = 'replay_runs'
