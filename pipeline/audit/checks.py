@@ -8,6 +8,7 @@ from pipeline import acceptance, evidence, exports, files, indexing, model_ledge
 from pipeline.audit import baseline, examples
 from pipeline.audit.context import Context
 from pipeline.audit.provenance import provenance_sample
+from pipeline.audit.replays import replay_log
 from pipeline.contents import verify_content
 from pipeline.exports import EXPORTS, Export
 from pipeline.stages import STAGES
@@ -146,11 +147,6 @@ def fixture_holds(context: Context) -> list[str]:
     """The invariants hold on the fixture, with the models that are in use here."""
     verdicts = context.examined if context.examined is not None else acceptance.examine(context.run.settings.sql)
     return [f"{verdict.number} {verdict.name} does not hold" for verdict in verdicts if not verdict.passed]
-
-
-def replay_log(context: Context) -> list[str]:
-    """What replays logged is whole. Nothing replays yet, so there is nothing to look at."""
-    return []
 
 
 def _violations(context: Context, stage: str, *names: str) -> list[str]:

@@ -6,7 +6,7 @@ from pipeline.cli.fleet import models
 from pipeline.cli.models import lock
 from pipeline.cli.query import health, receipts, sql, tables
 from pipeline.cli.releasing import release_freeze
-from pipeline.cli.replaying import replay, replay_trend
+from pipeline.cli.replaying import replay, replay_eval, replay_trend
 from pipeline.cli.runs import RUN_COMMANDS
 from pipeline.cli.searching import search
 from pipeline.cli.states import diff, history, restore, vacuum
@@ -45,7 +45,7 @@ def main() -> None:
 COMMANDS = (
     *RUN_COMMANDS,
     *(sql, tables, receipts, search, trace, models),
-    *(replay, replay_trend),
+    *(replay, replay_eval, replay_trend),
     *(health, acceptance, audit_full),
     *(history, diff, restore, vacuum, release_freeze),
     lock,

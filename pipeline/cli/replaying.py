@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 _SHOWN_TOKEN = 60
 model_option = click.option(
-    "--model", metavar="NAME", default=None, help="The model to ask; 'embedded' runs inside of this command. [default: embedded]"
+    "--model",
+    metavar="NAME",
+    default=None,
+    help="The model to ask; 'embedded' runs inside of this command. [default: embedded]",
 )
 base_url_option = click.option(
     "--base-url",
@@ -25,7 +28,11 @@ base_url_option = click.option(
     help="An OpenAI-compatible server, such as http://localhost:11434/v1; its key is DISTILL_API_KEY, else OPENAI_API_KEY.",
 )
 timeout_option = click.option(
-    "--timeout", type=click.FloatRange(min=0.1, max=3600), default=120.0, show_default=True, help="Seconds that one try may take."
+    "--timeout",
+    type=click.FloatRange(min=0.1, max=3600),
+    default=120.0,
+    show_default=True,
+    help="Seconds that one try may take.",
 )
 top_k_option = click.option(
     "--top-k", type=click.IntRange(min=1, max=100), default=8, show_default=True, help="How many rows to retrieve at most."
@@ -55,13 +62,11 @@ retriever_option = click.option(
 @warehouse_option
 @sql_option
 @json_option
-def replay(
-    no_retrieval: bool, data: Path, warehouse: Path, sql: Path | None, as_json: bool, **options: Any
-) -> None:
+def replay(no_retrieval: bool, data: Path, warehouse: Path, sql: Path | None, as_json: bool, **options: Any) -> None:
     """Answer a task from the retrieval corpus with a small model, behind a gate that is code.
 
-    What fits best is retrieved, a model answers from it, and the gate refuses an answer that hedges, cites nothing, or names what
-    stands neither in the task nor in the evidence. Each answer is logged in replay.runs, and as a line that the next run lands;
+    What fits best is retrieved, a model answers from it, and the gate refuses an answer that hedges, cites nothing, or names
+    what stands neither in the task nor in the evidence. Each answer is logged in replay.runs, and as a line that the next run lands;
     passing the gate proves nothing, so it waits for a test, a merge or a person whose record names its task.
 
     Exit codes: 0 passed, 1 the gate refused, 2 wrong usage, 3 no server, or none that can do it.
@@ -92,14 +97,19 @@ def _show(done: "Replayed", asked: "Asked") -> None:
     for record in done.records:
         click.echo(f"{record['model']} ({record['latency_ms'] / 1000:.1f} s): {record['verdict']}")
         click.echo(plain(record["answer"]) or "(nothing)")
-        rows = [(found["rule"], found["kind"], one_line(found["token"], _SHOWN_TOKEN), found["why"]) for found in record["findings"]]
+        rows = [
+            (found["rule"], found["kind"], one_line(found["token"], _SHOWN_TOKEN), found["why"]) for found in record["findings"]
+        ]
         if rows:
             print_table(("finding", "kind", "token", "why"), rows)
         click.echo()
     held = done.last["bundle"]
-    rows = [(one["role"], one["id"], f"{one['score']:.2f}", one_line(one["title"], _SHOWN_TOKEN), one["source"]) for one in held["records"]]
-    if rows:
-        print_table(("evidence", "id", "score", "title", "source"), rows)
+    shown = [
+        (one["role"], one["id"], f"{one['score']:.2f}", one_line(one["title"], _SHOWN_TOKEN), one["source"])
+        for one in held["records"]
+    ]
+    if shown:
+        print_table(("evidence", "id", "score", "title", "source"), shown)
     elif asked.retrieval:
         click.echo("nothing in the retrieval corpus fits the task")
     click.echo(f"{done.last['task_id']}: snapshot {held['snapshot']}, run {held['snapshot_run_id']}; logged in {done.log}")
@@ -137,3 +147,55 @@ def replay_trend(warehouse: Path, sql: Path | None, as_json: bool) -> None:
         for row in rows
     ]
     print_table(("day", "model", "replays", "passed", "rate", "95 %", "at once", "escalated", "rate", "p50 ms"), shown)
+
+
+@click.command("replay-eval", cls=Command, short_help="Measure what evidence does for a model's answers.")
+@click.option(
+    "--tasks",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    default=None,
+    help="Tasks, one a line. [default: made from the units of which most is known]",
+)
+@click.option(
+    "--amount", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many to make where no file is given."
+)
+@click.option("--local-only", is_flag=True, help="Refuse any server that is not this machine.")
+@retriever_option
+@top_k_option
+@model_option
+@base_url_option
+@timeout_option
+@as_of_option
+@warehouse_option
+@sql_option
+@json_option
+def replay_eval(tasks: Path | None, amount: int, warehouse: Path, sql: Path | None, as_json: bool, **options: Any) -> None:
+    """Ask a model the same tasks with retrieval and without, and let the gate count: how many answers pass, how many are
+    grounded, how many fabricated tokens an answer has; each with a 95 % interval.
+
+    Both arms are held against what retrieval finds for the task. An answer without evidence can't cite, so none of them passes.
+    Nothing is logged.
+    """
+    from pipeline.cli.printing import one_line, print_table
+    from pipeline.cli.terminal import working
+    from pipeline.reader import Warehouse
+    from pipeline.replay import Asked
+    from pipeline.replay.evaluation import evaluate, read_tasks
+
+    with working(as_json) as terminal:
+        listed = read_tasks(tasks) if tasks is not None else []
+        found = evaluate(Warehouse(warehouse, sql=sql), Asked(task="", **options), listed, amount, terminal.stage)
+    if as_json:
+        click.echo(json.dumps(found.as_json(), ensure_ascii=True))
+        return
+    rows = [
+        (
+            *(arm.name, arm.answers, f"{arm.pass_rate.value:.0%}", f"{arm.pass_rate.low:.0%} to {arm.pass_rate.high:.0%}"),
+            *(f"{arm.grounded.value:.0%}", f"{arm.grounded.low:.0%} to {arm.grounded.high:.0%}"),
+            *(f"{arm.fabricated.value:.2f}", f"{arm.fabricated.low:.2f} to {arm.fabricated.high:.2f}"),
+            f"{arm.latency_ms:,.0f}",
+        )
+        for arm in found.arms
+    ]
+    click.echo(one_line(f"{found.model}, snapshot {found.snapshot}, run {found.run_id}"))
+    print_table(("", "answers", "passed", "95 %", "grounded", "95 %", "fabricated", "95 %", "mean ms"), rows)

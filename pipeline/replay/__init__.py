@@ -44,7 +44,9 @@ def replay(warehouse: Warehouse, data: Path, asked: Asked, told: Callable[[str],
     asked = replace(asked, task=asked.task.encode("utf-8", "replace").decode())
     asked.refuse_odd()
     if not data.is_dir():
-        raise UsageError(f"{data}: no such data directory, so a replay can't be logged; name it with --data DIR or DISTILL_DATA")
+        raise UsageError(
+            f"{data}: no such data directory, so a replay can't be logged; name it with --data DIR or DISTILL_DATA"
+        )
     held, note = gathered(warehouse, asked)
     records: list[Record] = []
     failure: DistillError | None = None

@@ -55,7 +55,9 @@ class Asked:
         if not self.task.strip():
             raise UsageError("--task is empty; say what is to be done")
         if self.local_only and self.allow_escalation:
-            raise UsageError("--local-only allows no escalation: the larger model would be asked elsewhere; leave one of the two")
+            raise UsageError(
+                "--local-only allows no escalation: the larger model would be asked elsewhere; leave one of the two"
+            )
         if self.allow_escalation and self.escalation_model is None:
             raise UsageError("--allow-escalation needs --escalation-model NAME")
         if self.escalation_model is not None and not self.allow_escalation:
@@ -68,7 +70,9 @@ class Asked:
 
     def _server(self, name: str) -> Endpoint:
         if self.base_url is None:
-            raise UsageError(f"{name!r} is a model on a server: name that with --base-url URL, such as http://localhost:11434/v1")
+            raise UsageError(
+                f"{name!r} is a model on a server: name that with --base-url URL, such as http://localhost:11434/v1"
+            )
         return model.endpoint(self.base_url, name, self.timeout, local_only=self.local_only)
 
     @contextmanager

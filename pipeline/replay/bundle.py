@@ -1,4 +1,4 @@
-"""What is known about a task, as one structure: examples to follow, warnings, steps to verify; all with where they come from."""
+"""What is known about a task, as one structure: examples, warnings, steps to verify; all with where they come from."""
 
 from collections.abc import Sequence
 from typing import Any

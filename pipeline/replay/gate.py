@@ -1,4 +1,4 @@
-"""The gate: whether an answer may stand, decided by code alone. The same answer, task and bundle always get the same verdict."""
+"""The gate: whether an answer may stand, decided by code alone. The same answer, task and bundle get the same verdict."""
 
 import re
 from collections import Counter
@@ -12,16 +12,17 @@ from pipeline.replay.words import words
 
 # A citation behind a full stop belongs to the sentence before it.
 _SENTENCE = re.compile(r"(?<=[.!?\]])\s+(?=[A-Z`\"'“*-])|\n+")
+_CITATION = re.compile(r"\[?(?:rag|playbook)-[0-9a-f]{16}\]?")
 _SHOWN = 200
 STRUCTURAL = ("empty", "too_short", "too_long", "hedging", "repeats", "off_checklist", "fence")
-FABRICATED, UNCITED, MISPLACED = "fabricated", "uncited", "not_in_cited"
+FABRICATED, UNCITED, MISPLACED, UNLIKE = "fabricated", "uncited", "not_in_cited", "unlike_cited"
 
 
 @dataclass(frozen=True)
 class Finding:
     """One thing that speaks against an answer.
 
-    rule:  one of STRUCTURAL, or fabricated, uncited, not_in_cited
+    rule:  one of STRUCTURAL, or fabricated, uncited, not_in_cited, unlike_cited
     kind:  of a claim, what it is: path, identifier, number...
     token: what was found, as it stands in the answer
     why:   in words
@@ -114,13 +115,18 @@ def _grounding(task: str, bundle: dict[str, Any], answer: str, held: list[Claim]
 
 
 def _misplaced(task: str, bundle: dict[str, Any], answer: str, everything: Grounds) -> Iterator[Finding]:
-    """Yields claims that stand in the bundle, but not in what their own sentence cites."""
+    """Yields claims that stand in the bundle, but not in what their own sentence cites; and sentences that say another thing."""
     ids = {held["id"] for held in (*bundle["records"], *bundle["playbooks"])}
     for sentence in _SENTENCE.split(answer):
         names = frozenset(cited(sentence)) & ids
         if not names:
             continue
-        grounds = Grounds([task, *texts_of(bundle, names)])
+        texts, said = texts_of(bundle, names), content_words(_CITATION.sub(" ", sentence))
+        if said and len(said & content_words("\n".join(texts))) < words().shared_with_cited * len(said):
+            yield Finding(
+                UNLIKE, "", sentence.strip()[:_SHOWN], f"says hardly a word of {', '.join(sorted(names))}, which it cites"
+            )
+        grounds = Grounds([task, *texts])
         for claim in claims(sentence):
             if claim.kind != "citation" and everything.hold(claim) and not grounds.hold(claim):
                 why = f"stands in the bundle, but not in {', '.join(sorted(names))}, which its sentence cites"

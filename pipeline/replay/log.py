@@ -40,7 +40,9 @@ def append(warehouse: Warehouse, data: Path, records: Sequence[Record]) -> Path:
     Raises GateError for a record that breaks its schema, LockedError where the warehouse stays locked.
     """
     if not data.is_dir():
-        raise UsageError(f"{data}: no such data directory, so a replay can't be logged; name it with --data DIR or DISTILL_DATA")
+        raise UsageError(
+            f"{data}: no such data directory, so a replay can't be logged; name it with --data DIR or DISTILL_DATA"
+        )
     for record in records:
         receipts.validated(SCHEMA, record)
     with locked(warehouse.path, PATIENCE_SECONDS), warehouse.opened() as engine:
@@ -64,7 +66,18 @@ def line_of(record: Record) -> str:
 def row_of(record: Record) -> dict[str, Any]:
     """Returns a record as a row of replay.runs."""
     same = (
-        *("schema_version", "replay_id", "attempt", "task", "task_hash", "retriever", "top_k", "prompt_hash", "model", "endpoint"),
+        *(
+            "schema_version",
+            "replay_id",
+            "attempt",
+            "task",
+            "task_hash",
+            "retriever",
+            "top_k",
+            "prompt_hash",
+            "model",
+            "endpoint",
+        ),
         *("answer", "verdict", "gate", "escalated", "latency_ms", "prompt_tokens", "completion_tokens", "snapshot"),
         "snapshot_run_id",
     )
@@ -157,7 +170,9 @@ def _tidy(warehouse: Warehouse, engine: Engine) -> None:
         engine.bind(TABLE, store.read(TABLE).files, store.tables[TABLE].schema)
         kept = f"select created_at from {TABLE} order by created_at desc limit 1 offset {KEPT_ROWS - 1}"
         if oldest := engine.rows(kept):
-            store.delete(TABLE, f"created_at < timestamp '{oldest[0]['created_at'].isoformat()}'", {"kept_rows": str(KEPT_ROWS)})
+            store.delete(
+                TABLE, f"created_at < timestamp '{oldest[0]['created_at'].isoformat()}'", {"kept_rows": str(KEPT_ROWS)}
+            )
         store.compact(TABLE, {"compacted": "true"})
     # The catalog is a convenience beside it, and the next run writes it anew.
     with suppress(DistillError, OSError):

@@ -48,11 +48,11 @@ class Endpoint:
 
     def ask(self, messages: Messages) -> Answer:
         """Returns the model's answer. Raises ServerError where there is none, after some tries where that may help."""
-        started = time.monotonic()
         with _client(self) as client, _explained(self):
+            started = time.monotonic()
             # Not every server answers in the shape that the client's types promise.
             reply: Any = client.chat.completions.create(model=self.model, messages=messages, **PARAMETERS)
-        took = int((time.monotonic() - started) * 1000)
+            took = int((time.monotonic() - started) * 1000)
         choices = getattr(reply, "choices", None)
         if not choices:
             raise ServerError(f"{self.name} did not answer as OpenAI's chat format wants it; does --base-url end in /v1?")
@@ -128,11 +128,14 @@ def _explained(asked: Endpoint) -> Iterator[None]:
     except openai.APIStatusError as error:
         if error.status_code in (400, 413, 422) and any(sign in _said(asked, error).casefold() for sign in _TOO_LONG):
             raise ServerError(
-                f"{where}: task and evidence are too long for {model}: {_said(asked, error)}; ask shorter, or with a lower --top-k"
+                f"{where}: task and evidence are too long for {model}: {_said(asked, error)}; "
+                "ask shorter, or with a lower --top-k"
             ) from None
         raise ServerError(f"{where}: error {error.status_code} of {model}: {_said(asked, error)}") from None
     except (openai.OpenAIError, ValueError, TypeError, AttributeError) as error:
-        raise ServerError(f"{where} did not answer as OpenAI's chat format wants it: {asked.hidden(str(error))[:200]}") from None
+        raise ServerError(
+            f"{where} did not answer as OpenAI's chat format wants it: {asked.hidden(str(error))[:200]}"
+        ) from None
 
 
 def _said(asked: Endpoint, error: Any) -> str:
