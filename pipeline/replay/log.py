@@ -49,6 +49,8 @@ def append(warehouse: Warehouse, data: Path, records: Sequence[Record]) -> Path:
         store = warehouse.store
         store.forget()
         store.create_missing()
+        for path in files_of(data)[-1:]:
+            _mend(path)
         owed = _owed(store, engine, data)
         rows = pa.Table.from_pylist([row_of(record) for record in records], schema=store.tables[TABLE].schema)
         store.append(TABLE, rows, {"replay_id": records[0]["replay_id"]})
@@ -105,7 +107,6 @@ def write_lines(data: Path, lines: Sequence[str]) -> Path:
         path = data / STREAM / f"{number:08}.jsonl"
         path.parent.mkdir(exist_ok=True)
     with naming(path):
-        _mend(path)
         handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         try:
             left = memoryview("".join(f"{line}\n" for line in lines).encode())
@@ -171,7 +172,7 @@ def _tidy(warehouse: Warehouse, engine: Engine) -> None:
         kept = f"select created_at from {TABLE} order by created_at desc limit 1 offset {KEPT_ROWS - 1}"
         if oldest := engine.rows(kept):
             store.delete(
-                TABLE, f"created_at < timestamp '{oldest[0]['created_at'].isoformat()}'", {"kept_rows": str(KEPT_ROWS)}
+                TABLE, f"created_at < {_literal(oldest[0]['created_at'])}", {"kept_rows": str(KEPT_ROWS)}
             )
         store.compact(TABLE, {"compacted": "true"})
     # The catalog is a convenience beside it, and the next run writes it anew.
@@ -179,6 +180,10 @@ def _tidy(warehouse: Warehouse, engine: Engine) -> None:
         snapshot = snapshots.latest(store, engine)
         if snapshot is not None:
             catalog.write(store, snapshot)
+
+
+def _literal(moment: datetime) -> str:
+    return f"arrow_cast('{moment.isoformat()}', 'Timestamp(Microsecond, Some(\"UTC\"))')"
 
 
 def _drop_landed(warehouse: Warehouse, engine: Engine, data: Path) -> None:

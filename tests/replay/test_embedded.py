@@ -1,0 +1,42 @@
+"""The embedded model, for real: no server of ours, nothing downloaded. Skipped where the extra local-llm is not installed."""
+
+import json
+
+import pytest
+
+from pipeline.replay import embedded
+from tests.conftest import Workspace
+from tests.replay.scene import TASK, logged
+
+needs_weights = pytest.mark.skipif(not embedded.is_installed(), reason="the extra local-llm is not installed; make setup-llm")
+
+
+@needs_weights
+def test_it_answers_without_a_network(ready: Workspace) -> None:
+    """Whatever it says, the gate says something, and both are logged; the proxies lead nowhere."""
+    nowhere = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy"), "http://127.0.0.1:9")
+    done = ready.command("replay", "--task", TASK, "--local-only", "--json", "--timeout", "240", **nowhere)
+    assert done.returncode in (0, 1), done.stderr
+    document = json.loads(done.stdout)
+    (record,) = document["attempts"]
+    assert (record["model"], record["endpoint"], record["parameters"]["temperature"]) == ("embedded", "embedded", 0)
+    assert document["passed"] == (done.returncode == 0) == (record["findings"] == [])
+    assert record["answer"].strip() and record["completion_tokens"] > 0 and record["prompt_tokens"] > 100
+    assert logged(ready) == [record]
+
+
+@needs_weights
+def test_the_same_task_gets_the_same_answer_twice(ready: Workspace) -> None:
+    for _ in range(2):
+        ready.command("replay", "--task", TASK, "--model", "embedded", "--timeout", "240", "--no-retrieval")
+    first, second = logged(ready)
+    assert first["answer"] == second["answer"]
+
+
+def test_where_it_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded, "WEIGHTS", "no-such-package")
+    assert embedded.weights() is None and not embedded.is_installed()
+
+
+def test_the_message_names_the_way_out() -> None:
+    assert all(text in embedded.MISSING for text in ("local-llm", "--no-deps", "--base-url"))
