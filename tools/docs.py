@@ -23,6 +23,7 @@ ROOMS = {
     "drift": "What differs from the run before.",
     "ledger": "From scores to what each model is worth on each type of task, and who comes first.",
     "health": "What the streams cover, and what they lack to be scored. No run reads these.",
+    "replay": "What retrieved rows say is to be verified, and how replays went. No run reads these.",
     "trace": "From an exported row back to its line, and from a line to all that came of it. No run reads these.",
     "checks": "What must return nothing: one row is a failure, and nothing is published.",
 }

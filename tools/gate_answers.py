@@ -191,7 +191,8 @@ def table(made: list[Made]) -> str:
         "",
         f"{len(made)} answers. Of {hits + alarms} refused ones {hits} were bad: precision {hits / max(1, hits + alarms):.3f}. "
         f"Of {hits + missed} bad ones {hits} were refused: recall {hits / max(1, hits + missed):.3f}. "
-        f"Of {sum(total for total, _ in likely)} plausible but wrong ones {sum(passed for _, passed in likely)} slipped through.",
+        f"Of {sum(total for total, _ in likely)} plausible but wrong ones {sum(passed for _, passed in likely)} "
+        "slipped through.",
     ]
     return "\n".join(lines)
 

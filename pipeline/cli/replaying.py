@@ -66,8 +66,8 @@ def replay(no_retrieval: bool, data: Path, warehouse: Path, sql: Path | None, as
     """Answer a task from the retrieval corpus with a small model, behind a gate that is code.
 
     What fits best is retrieved, a model answers from it, and the gate refuses an answer that hedges, cites nothing, or names
-    what stands neither in the task nor in the evidence. Each answer is logged in replay.runs, and as a line that the next run lands;
-    passing the gate proves nothing, so it waits for a test, a merge or a person whose record names its task.
+    what stands neither in the task nor in the evidence. Each answer is logged in replay.runs, and as a line that the next run
+    lands; passing the gate proves nothing, so it waits for a test, a merge or a person whose record names its task.
 
     Exit codes: 0 passed, 1 the gate refused, 2 wrong usage, 3 no server, or none that can do it.
 

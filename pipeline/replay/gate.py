@@ -51,7 +51,8 @@ class Judgement:
 
     @property
     def fabricated(self) -> int:
-        return sum(finding.rule == FABRICATED for finding in self.findings)
+        """How many tokens of the answer stand nowhere; one that is a code span and an identifier counts once."""
+        return len({finding.token for finding in self.findings if finding.rule == FABRICATED})
 
     def as_json(self) -> list[dict[str, str]]:
         return [asdict(finding) for finding in self.findings]
@@ -115,7 +116,7 @@ def _grounding(task: str, bundle: dict[str, Any], answer: str, held: list[Claim]
 
 
 def _misplaced(task: str, bundle: dict[str, Any], answer: str, everything: Grounds) -> Iterator[Finding]:
-    """Yields claims that stand in the bundle, but not in what their own sentence cites; and sentences that say another thing."""
+    """Yields claims that stand in the bundle, but not in what their own sentence cites; and sentences unlike it."""
     ids = {held["id"] for held in (*bundle["records"], *bundle["playbooks"])}
     for sentence in _SENTENCE.split(answer):
         names = frozenset(cited(sentence)) & ids

@@ -171,9 +171,7 @@ def _tidy(warehouse: Warehouse, engine: Engine) -> None:
         engine.bind(TABLE, store.read(TABLE).files, store.tables[TABLE].schema)
         kept = f"select created_at from {TABLE} order by created_at desc limit 1 offset {KEPT_ROWS - 1}"
         if oldest := engine.rows(kept):
-            store.delete(
-                TABLE, f"created_at < {_literal(oldest[0]['created_at'])}", {"kept_rows": str(KEPT_ROWS)}
-            )
+            store.delete(TABLE, f"created_at < {_literal(oldest[0]['created_at'])}", {"kept_rows": str(KEPT_ROWS)})
         store.compact(TABLE, {"compacted": "true"})
     # The catalog is a convenience beside it, and the next run writes it anew.
     with suppress(DistillError, OSError):

@@ -38,11 +38,15 @@ def test_tasks_are_made_from_the_corpus(ready: Workspace) -> None:
 
 def test_an_empty_file_of_tasks(ready: Workspace, tmp_path: Path) -> None:
     (tmp_path / "none.txt").write_text(" \n")
-    done = ready.command("replay-eval", "--tasks", str(tmp_path / "none.txt"), "--model", "m", "--base-url", "http://127.0.0.1:9/v1")
+    done = ready.command(
+        "replay-eval", "--tasks", str(tmp_path / "none.txt"), "--model", "m", "--base-url", "http://127.0.0.1:9/v1"
+    )
     assert done.returncode == 2 and "no task" in done.stderr
 
 
-@pytest.mark.parametrize(("hits", "trials", "low", "high"), [(1, 20, 0.0089, 0.2361), (0, 20, 0.0, 0.1611), (20, 20, 0.8389, 1.0)])
+@pytest.mark.parametrize(
+    ("hits", "trials", "low", "high"), [(1, 20, 0.0089, 0.2361), (0, 20, 0.0, 0.1611), (20, 20, 0.8389, 1.0)]
+)
 def test_wilson(hits: int, trials: int, low: float, high: float) -> None:
     share = wilson(hits, trials)
     assert share.low == pytest.approx(low, abs=1e-4) and share.high == pytest.approx(high, abs=1e-4)

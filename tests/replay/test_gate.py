@@ -33,8 +33,13 @@ def record(id: str, content: str, role: str = "exemplar") -> dict[str, Any]:
 
 def bundle(*records: dict[str, Any], steps: tuple[str, ...] = ()) -> dict[str, Any]:
     return {
-        **{"retriever": "bm25", "top_k": 8, "snapshot": 1, "snapshot_run_id": "r"},
-        **{"records": list(records), "steps": [{"id": A, "step": step} for step in steps], "playbooks": []},
+        "retriever": "bm25",
+        "top_k": 8,
+        "snapshot": 1,
+        "snapshot_run_id": "r",
+        "records": list(records),
+        "steps": [{"id": A, "step": step} for step in steps],
+        "playbooks": [],
     }
 
 
