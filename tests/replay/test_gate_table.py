@@ -34,3 +34,9 @@ def test_there_are_enough_answers_of_every_kind(made: list[Made]) -> None:
 def test_the_page_says_what_slips_through(made: list[Made]) -> None:
     page = (ROOT / gate_answers.PAGE).read_text(encoding="utf-8")
     assert re.search(r"\d+ plausible but wrong ones \d+ slipped through", page)
+
+
+def test_the_readme_says_the_same_of_it() -> None:
+    page, readme = ((ROOT / name).read_text(encoding="utf-8") for name in (gate_answers.PAGE, "README.md"))
+    (said,) = re.findall(r"of (\d+) answers that were made\s+plausible and wrong, (\d+) slipped through", readme)
+    assert said == re.findall(r"Of (\d+) plausible but wrong ones (\d+) slipped through", page)[0]
