@@ -144,7 +144,7 @@ class Warehouse:
         with self.opened() as engine:
             snapshot = self.find(engine, as_of)
             self.bind(engine, snapshot)
-            there = {*snapshot.tables, *LOGS}
+            there = (snapshot.tables.keys() - set(LOGS)) | set(filter(self.store.exists, LOGS))
             return [self._info(engine, snapshot, table) for name, table in sorted(self.store.tables.items()) if name in there]
 
     def receipts(self, run_id: str) -> list[dict[str, Any]]:
@@ -210,7 +210,8 @@ class Warehouse:
         """Makes the tables those of a snapshot. Raises WarehouseError where one has not the rows that were published."""
         snapshots.verify_rows(self.store, engine, snapshot)
         for name, table in self.store.tables.items():
-            there = name in LOGS or name in snapshot.tables  # a table may be younger than the snapshot
+            # A table may be younger than the snapshot, or than the release that made the warehouse.
+            there = self.store.exists(name) if name in LOGS else name in snapshot.tables
             files = self.store.read(name, self._version(snapshot, name)).files if there else ()
             engine.bind(name, files, table.schema)
 

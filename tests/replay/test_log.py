@@ -1,6 +1,7 @@
 """The log of replays: rows and lines say the same, land once, heal after a kill, and do not grow without bound."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -240,6 +241,15 @@ def test_answers_of_another_gate_are_a_warning(ready: Workspace, monkeypatch: py
     rewrite(ready, gate="0:0123456789abcdef", verdict="passed", answer="x")
     found = {result.name: result for result in audit(ready.settings, Silent()).results}
     assert found["replay_log"].findings == () and "another gate" in found["replay_log"].warnings[0]
+
+
+def test_a_warehouse_that_an_older_release_made(ready: Workspace) -> None:
+    shutil.rmtree(ready.settings.warehouse / "replay")
+    assert ready.warehouse.sql("select * from replay.runs").num_rows == 0 and ready.warehouse.tables()
+    assert ready.command("replay-trend").returncode == 3
+    replayed(ready, BAD)
+    assert len(ready.rows(log.TABLE)) == 1
+    ready.passed()
 
 
 def test_nothing_is_replayed_yet(ready: Workspace, tmp_path: Path) -> None:
