@@ -80,11 +80,11 @@ def _brought_up(run: Run, name: str) -> Path:
             gone = int(run.engine.value("select count(*) as n from run.unindexed"))
             shape = fulltext.shape(base)
             if shape.deleted + gone <= MAX_DELETED * max(1, shape.documents - gone):
-                return draft(run, name, base)
+                return draft(run, name, run.content(SOURCE).rows, base)
         except WarehouseError:
             # The index or the corpus of before is damaged or gone: neither is needed.
             pass
-    return draft(run, name, None)
+    return draft(run, name, run.content(SOURCE).rows, None)
 
 
 def _base(run: Run) -> Path | None:
@@ -106,8 +106,8 @@ def _find_difference(run: Run) -> None:
         run.engine.materialise(name, f"select id from {rows}.documents anti join {same}")
 
 
-def draft(run: Run, name: str, base: Path | None) -> Path:
-    """Writes the index over the corpus beside the published ones: from all rows, or from those that `base` lacks."""
+def draft(run: Run, name: str, wanted: int, base: Path | None) -> Path:
+    """Writes the index over the corpus, `wanted` rows, beside the published ones: from all, or from those that `base` lacks."""
     folder = shelf.start(run.store.root, name, base)
     if base is None:
         run.bind_now(SOURCE)
@@ -115,7 +115,7 @@ def draft(run: Run, name: str, base: Path | None) -> Path:
     else:
         gone = [row["id"] for row in run.engine.rows("select id from run.unindexed")]
         fulltext.write(folder, rows_of(run.engine, "after.documents", "id in (select id from run.unwritten)"), gone)
-    found, wanted = fulltext.shape(folder).documents, run.content(SOURCE).rows
+    found = fulltext.shape(folder).documents
     if found != wanted:
         raise WarehouseError(f"{folder}: the index holds {found} documents, and {SOURCE} {wanted} rows; nothing was published")
     shelf.finish(folder, base)
@@ -143,10 +143,12 @@ def output(run: Run) -> dict[str, Any]:
 
 def bring_back(run: Run, target: Snapshot) -> None:
     """Sees to the index of a snapshot whose tables were just restored: kept where it is whole, built again otherwise."""
-    if STATE in target.state and name_in(target) == target.state[STATE]["name"]:
-        name = name_now(run)
-        if shelf.flaw(shelf.place(run.store.root, name), shelf.hashed) is not None or _differences(run, name):
-            draft(run, name, None)
+    # What was published says what the corpus holds: what this run began with may be damaged.
+    name, held = name_in(target), target.state.get(STATE)
+    if name is None or held is None or held["name"] != name:
+        return
+    if shelf.flaw(shelf.place(run.store.root, name), shelf.hashed) is not None or _differences(run, name):
+        draft(run, name, target.tables[SOURCE].rows, None)
 
 
 def flaws(run: Run, snapshot: Snapshot) -> list[str]:

@@ -57,8 +57,8 @@ def _difference(run: Run, table: str, sql: str, reach: Reach | None) -> Change:
     slim = ", ".join(name for name in declared.schema.names if name not in declared.bulk)
     was = "before.rows" if reach is None else f"before.rows where {reach.rows}"
     for name, rows in (("run.now", f"({sql})"), ("run.was", was)):
-        run.engine.materialise(name, f"select id, {_mark('row')} from (select {slim} from {rows}) as row")
-    same = "using (id, mark, second_mark)"
+        run.engine.materialise(name, f"select id, hash(row) as mark from (select {slim} from {rows}) as row")
+    same = "using (id, mark)"
     run.engine.materialise("run.new_ids", f"select id from run.now anti join run.was {same}")
     gone = [row["id"] for row in run.engine.rows(f"select id from run.was anti join run.now {same} limit {MAX_REMOVED + 1}")]
     added = int(run.engine.value("select count(*) as n from run.new_ids"))
@@ -78,12 +78,12 @@ def mend_set(run: Run, table: str, sql: str, metadata: dict[str, str], reach: Re
         _append(run, table, f"select {columns} from ({sql})", metadata)
         return
     was = "before.part" if reach is None else f"before.part where {reach.rejects}"
-    run.engine.materialise("run.part", f"select *, {_mark('row')} from (select {columns} from ({sql})) as row")
+    run.engine.materialise("run.part", f"select *, {_marks('row')} from (select {columns} from ({sql})) as row")
     run.engine.materialise(
         "run.moved",
         "select mark, second_mark, sum(amount) as amount from ("
         "select mark, second_mark, 1 as amount from run.part union all "
-        f"select {_mark('row')}, -1 as amount from (select {columns} from {was}) as row"
+        f"select {_marks('row')}, -1 as amount from (select {columns} from {was}) as row"
         ") group by mark, second_mark having sum(amount) <> 0",
     )
     # A repeated row has the same mark as its twin: then, and when something left, the whole part is written.
@@ -103,6 +103,7 @@ def _append(run: Run, table: str, sql: str, metadata: dict[str, str]) -> None:
         run.store.append(table, rows.cast(run.store.tables[table].schema), metadata)
 
 
-def _mark(row: str) -> str:
+def _marks(row: str) -> str:
     """Returns the SQL of 128 bits that tell one row from another, as long as this process lives."""
-    return f"hash({row}) as mark, hash({row}, 1) as second_mark"
+    # Not hash(row, 1): it is worked out from hash(row), and equal where that is.
+    return f"hash({row}) as mark, hash(cast({row} as varchar)) as second_mark"

@@ -161,8 +161,10 @@ def asks_too_often(broken: Broken) -> list[Verdict]:
 
 
 def rolls_dice(broken: Broken) -> list[Verdict]:
-    dice = "list_transform(score.reasons, lambda reason: reason || random()) as reasons"
-    return broken.run(facts.fresh, sql={"2_scored/_runs.sql": ("score.reasons as reasons", dice)}, after="fresh")
+    # Of what no corpus shows, or files would differ too.
+    dice = "case score.category when 'rejected' then cast(random() as varchar) else '' end"
+    rolled = f"list_transform(score.reasons, lambda reason: reason || {dice}) as reasons"
+    return broken.run(facts.fresh, sql={"2_scored/_runs.sql": ("score.reasons as reasons", rolled)}, after="fresh")
 
 
 def trains_on_half_good_work(broken: Broken) -> list[Verdict]:

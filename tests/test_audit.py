@@ -199,7 +199,9 @@ def test_a_state_of_some_stages(workspace: Workspace) -> None:
     workspace.write("scrum_reviews.jsonl", [review(1)])
     for command in ("land", "build-evidence", "score"):
         workspace.passed(command)
-        with pytest.raises(UsageError, match="export-rag, export-sft, export-preference: not done here yet"):
+        with pytest.raises(
+            UsageError, match="export-rag, export-sft, export-preference, extract-playbooks, index: not done here yet"
+        ):
             audit(workspace.settings, Silent())
 
 

@@ -152,6 +152,7 @@ def test_appended_lines_are_the_cause_input_and_with_changed_sql_the_cause_is_bo
     appended = ready.passed()
     assert moved(appended.drift) | {"exports.preference": None} == {
         **dict.fromkeys(["raw.lines", "evidence.records", "scored.runs", "exports.rag", "exports.sft"], "input"),
+        "exports.playbooks": "input",
         "exports.preference": None,
     }
     ready.write("observer_reviews.jsonl", [review("t5", "cycle", "newer", 6)])

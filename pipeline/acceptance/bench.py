@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline import shelf
+from pipeline import indexing, shelf
 from pipeline.acceptance.fixture import KNOWN_PATHS, Fixture
 from pipeline.errors import DistillError, GateError
 from pipeline.files import file_sha256
@@ -74,7 +74,7 @@ class Bench:
         self._note("facts.runs", name, [{"run_id": outcome.run_id, "error": str(failure) if failure else None} | ended])
         self._note("facts.stages", name, [{"stage": r["stage"], "status": r["status"]} for r in outcome.receipts])
         self._note("facts.versions", name, _versions(warehouse))
-        self._note("facts.files", name, [*_files(settings.exports), *_indexes(settings.warehouse)])
+        self._note("facts.files", name, [*_files(settings.exports), *_index(warehouse)])
         return warehouse, outcome
 
     def notes(self) -> Facts:
@@ -103,6 +103,9 @@ def _files(exports: Path) -> list[dict[str, Any]]:
     return [{"path": path.relative_to(exports).as_posix(), "sha256": file_sha256(path)} for path in paths]
 
 
-def _indexes(warehouse: Path) -> list[dict[str, Any]]:
-    """The indexes on disk; the name of one says what it holds, its files have other names each time."""
-    return [{"path": f"{shelf.ROOM}/{path.name}", "sha256": path.name} for path in sorted((warehouse / shelf.ROOM).glob("*"))]
+def _index(warehouse: Warehouse) -> list[dict[str, Any]]:
+    """The index of the newest state, if it is on disk; its name says what it holds, its files have other names each time."""
+    published = warehouse.snapshots()
+    name = indexing.name_in(published[-1]) if published else None
+    there = name is not None and shelf.flaw(shelf.place(warehouse.store.root, name)) is None
+    return [{"path": shelf.ROOM, "sha256": name}] if there else []

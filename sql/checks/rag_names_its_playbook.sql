@@ -10,4 +10,4 @@ select
 from files.rag_new as file
 where
     coalesce(file.playbook_id, '')
-    <> case when file.source_category = 'needs_human_review' then '' else playbook_id(file.title) end
+    <> case when file.source_category in ('accepted', 'partially_accepted') then playbook_id(file.title) else '' end
