@@ -1,5 +1,6 @@
 -- An answer that the gate refused is bad. One that passed is not yet good: what a test, a merge or a person says of its task
 -- decides. A record that names its model is a model's word, unless its stream tells what was done; replays never count.
+-- grain: one row per record
 -- version: 1
 
 with answers as (
