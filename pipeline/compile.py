@@ -3,14 +3,16 @@
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlglot import exp
 
 from pipeline.errors import ModelError
-from pipeline.models import DIALECT, Library, Model, fingerprint_of
+from pipeline.models import DIALECT, Library, Model, Parsed, fingerprint_of
 
 _MACRO = re.compile(r"create macro (\w+)\(")
 OBJECTS = "evidence.objects"
@@ -34,11 +36,23 @@ class Compiled:
     fingerprint: str
 
 
+class Merged(NamedTuple):
+    """A stream's query with what is common to all, as text, and the tables that it reads."""
+
+    sql: str
+    inputs: frozenset[str]
+
+
 def evidence_model(library: Library, stream: str) -> Compiled:
     """Returns the SQL that turns the object lines of one stream into candidates for evidence."""
     common, own = library["evidence/_common"], library[f"evidence/{stream}"]
     if sources_of(own) != (stream,):
         raise ModelError(f"{own.path}: must read `from {OBJECTS} where source = '{stream}'`, as its file name says")
+    return _compiled(library, own, _evidence_query(common, own, stream), (stream,), [own, *_shared(library, "evidence")])
+
+
+@cache  # one process may run the same models again and again, as tests do
+def _evidence_query(common: Model, own: Model, stream: str) -> Merged:
     merged = _merge(common, own, {})
     fields = json.dumps(_field_schema(merged, own))
     found = [t for t in merged.find_all(exp.Table) if f"{t.db}.{t.name}" == OBJECTS]
@@ -48,7 +62,7 @@ def evidence_model(library: Library, stream: str) -> Compiled:
     columns = ("source", "source_file", "line_offset", "sig_hash", "recorded_at", "line")
     parsed = exp.select(*columns, f"from_json(line, {_quoted(fields)}) as field", dialect=DIALECT).from_(OBJECTS)
     table.replace(parsed.where(f"source = {_quoted(stream)}").subquery("objects"))
-    return _compiled(library, own, merged, (stream,), [own, *_shared(library, "evidence")])
+    return _printed(merged)
 
 
 def scoring_model(library: Library, model: Model) -> Compiled:
@@ -57,9 +71,13 @@ def scoring_model(library: Library, model: Model) -> Compiled:
     tables = [t for t in model.query.find_all(exp.Table) if f"{t.db}.{t.name}" == "evidence.records"]
     if not tables or tables[0].alias != "records":
         raise ModelError(f"{model.path}: must read `from evidence.records as records`")
-    version = exp.Literal.string(f"{model.stem}@{model.version}")
-    merged = _merge(common, model, {"scorer_version": exp.alias_(version, "scorer_version")})
-    return _compiled(library, model, merged, sources_of(model), [model, *_shared(library, "scored")])
+    return _compiled(library, model, _scoring_query(common, model), sources_of(model), [model, *_shared(library, "scored")])
+
+
+@cache
+def _scoring_query(common: Model, own: Model) -> Merged:
+    version = exp.Literal.string(f"{own.stem}@{own.version}")
+    return _printed(_merge(common, own, {"scorer_version": exp.alias_(version, "scorer_version")}))
 
 
 def plain_model(library: Library, name: str) -> Compiled:
@@ -80,7 +98,7 @@ def sources_of(model: Model) -> tuple[str, ...]:
 
 def effective_fingerprint(library: Library, parts: list[Model]) -> str:
     """Returns the sha256 over versions and SQL of the parts and of every function that they use."""
-    macros = _macros(library.functions)
+    macros = _macros(library.functions.sql)
     wanted = {w for part in parts for w in _words(part.sql) if w in macros}
     used: set[str] = set()
     while wanted:
@@ -122,24 +140,29 @@ def _field_schema(query: exp.Query, own: Model) -> dict[str, Any]:
     return schema
 
 
-def _compiled(library: Library, own: Model, query: exp.Query, sources: tuple[str, ...], parts: list[Model]) -> Compiled:
-    inputs = frozenset(f"{t.db}.{t.name}" for t in query.find_all(exp.Table) if t.db)
-    sql = query.sql(dialect=DIALECT, comments=False)
-    return Compiled(own.name, own.path, own.version, sql, sources, inputs, effective_fingerprint(library, parts))
+def _printed(query: exp.Query) -> Merged:
+    return Merged(query.sql(dialect=DIALECT, comments=False), Parsed.of(query).tables)
+
+
+def _compiled(library: Library, own: Model, query: Merged, sources: tuple[str, ...], parts: list[Model]) -> Compiled:
+    fingerprint = effective_fingerprint(library, parts)
+    return Compiled(own.name, own.path, own.version, query.sql, sources, query.inputs, fingerprint)
 
 
 def _shared(library: Library, room: str) -> list[Model]:
     return [model for name, model in sorted(library.models.items()) if model.room == room and model.is_shared]
 
 
-def _macros(functions: Model) -> dict[str, str]:
-    starts = [(m[1], m.start()) for m in _MACRO.finditer(functions.sql)]
-    ends = [start for _, start in starts[1:]] + [len(functions.sql)]
-    return {name: functions.sql[start:end] for (name, start), end in zip(starts, ends, strict=True)}
+@cache
+def _macros(functions: str) -> Mapping[str, str]:
+    starts = [(m[1], m.start()) for m in _MACRO.finditer(functions)]
+    ends = [start for _, start in starts[1:]] + [len(functions)]
+    return {name: functions[start:end] for (name, start), end in zip(starts, ends, strict=True)}
 
 
-def _words(sql: str) -> set[str]:
-    return set(re.findall(r"\w+", sql))
+@cache
+def _words(sql: str) -> frozenset[str]:
+    return frozenset(re.findall(r"\w+", sql))
 
 
 def _quoted(text: str) -> str:

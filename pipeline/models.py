@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import sqlglot
 from sqlglot import exp
@@ -63,18 +64,22 @@ class Model:
     @cached_property
     def query(self) -> exp.Query:
         """The parsed SQL. Raises ModelError where it is no single query."""
-        try:
-            parsed = _parsed(self.sql)
-        except SqlglotError as error:
-            raise ModelError(f"{self.path}: not valid SQL: {_first_line(error)}") from None
-        if not isinstance(parsed, exp.Query):
-            raise ModelError(f"{self.path}: a model must be one select")
-        return parsed
+        return self._parsed.query
 
     @cached_property
     def inputs(self) -> frozenset[str]:
         """The tables that the SQL reads, as `room.table`."""
-        return frozenset(f"{table.db}.{table.name}" for table in self.query.find_all(exp.Table) if table.db)
+        return self._parsed.tables
+
+    @property
+    def _parsed(self) -> "Parsed":
+        try:
+            parsed = _parsed(self.sql)
+        except SqlglotError as error:
+            raise ModelError(f"{self.path}: not valid SQL: {_first_line(error)}") from None
+        if parsed is None:
+            raise ModelError(f"{self.path}: a model must be one select")
+        return parsed
 
     def head(self, key: str) -> str:
         """Returns a line of the header by its key, or an empty text."""
@@ -88,9 +93,21 @@ def fingerprint_of(sql: str) -> str:
     return hashlib.sha256("\x1f".join(f"{t.token_type.name} {t.text}" for t in tokens).encode()).hexdigest()
 
 
+class Parsed(NamedTuple):
+    """A query, and the tables that it reads as `room.table`."""
+
+    query: exp.Query
+    tables: frozenset[str]
+
+    @classmethod
+    def of(cls, query: exp.Query) -> "Parsed":
+        return cls(query, frozenset(f"{table.db}.{table.name}" for table in query.find_all(exp.Table) if table.db))
+
+
 @cache  # one process may run the same models again and again; whoever changes a tree copies it first
-def _parsed(sql: str) -> exp.Expr:
-    return sqlglot.parse_one(sql, dialect=DIALECT)
+def _parsed(sql: str) -> Parsed | None:
+    parsed = sqlglot.parse_one(sql, dialect=DIALECT)
+    return Parsed.of(parsed) if isinstance(parsed, exp.Query) else None
 
 
 def read_header(text: str) -> tuple[str, dict[str, str]]:

@@ -91,10 +91,14 @@ class DeltaStore:
             raise WarehouseError(f"{table} has no version {version}: its newest is {last}")
         with _explained(table, self.path(table)):
             opened = DeltaTable(str(self.path(table)), version=wanted)
-            files = tuple(sorted(unquote(uri) for uri in opened.file_uris()))
-        found = Version(table, int(opened.version()), files)
+            found = self._seen(table, opened)
         if wanted is None:
             self._newest[table] = found.version
+        return found
+
+    def _seen(self, table: str, opened: DeltaTable) -> Version:
+        files = tuple(sorted(unquote(uri) for uri in opened.file_uris()))
+        found = Version(table, int(opened.version()), files)
         self._read[table, found.version] = found
         return found
 
@@ -133,29 +137,31 @@ class DeltaStore:
                 commit_properties=CommitProperties(custom_metadata=dict(metadata)),
                 post_commithook_properties=HOOKS,
             )
-        return self._moved(table)
+        return self._moved(table, opened)
 
     def delete(self, table: str, where: str, metadata: Mapping[str, str]) -> None:
         """Takes the rows that match out of a table."""
         with _explained(table, self.path(table)):
-            DeltaTable(str(self.path(table))).delete(
+            opened = DeltaTable(str(self.path(table)))
+            opened.delete(
                 where,
                 writer_properties=WRITER,
                 commit_properties=CommitProperties(custom_metadata=dict(metadata)),
                 post_commithook_properties=HOOKS,
             )
-        self._moved(table)
+        self._moved(table, opened)
 
     def compact(self, table: str, metadata: Mapping[str, str]) -> None:
         """Puts the small files of a table together; its rows stay as they are."""
         with _explained(table, self.path(table)):
-            DeltaTable(str(self.path(table))).optimize.compact(
+            opened = DeltaTable(str(self.path(table)))
+            opened.optimize.compact(
                 target_size=COMPACTED_FILE_BYTES,
                 writer_properties=WRITER,
                 commit_properties=CommitProperties(custom_metadata=dict(metadata)),
                 post_commithook_properties=HOOKS,
             )
-        self._moved(table)
+        self._moved(table, opened)
 
     def restore(self, table: str, version: int, metadata: Mapping[str, str] | None = None) -> int:
         """Brings a table back to an earlier version, as a new version. Refuses where a file of that version is gone."""
@@ -167,7 +173,7 @@ class DeltaStore:
                     commit_properties=CommitProperties(custom_metadata=dict(metadata or {})),
                     post_commithook_properties=HOOKS,
                 )
-        return self._moved(table)
+        return self._moved(table, opened)
 
     def unneeded(self, table: str, versions: Sequence[int]) -> list[Path]:
         """Returns the Parquet files in a table's folder that none of these versions reads.
@@ -213,16 +219,18 @@ class DeltaStore:
                 commit_properties=CommitProperties(custom_metadata=dict(metadata)),
                 post_commithook_properties=HOOKS,
             )
-        return self._moved(table)
+        return self._moved(table, opened)
 
     def last_in_log(self, table: str) -> int:
         """Returns the newest version that the log of a table has a file of; -1 where it has none."""
         names = (path.stem for path in (self.path(table) / "_delta_log").glob("*.json"))
         return max((int(name) for name in names if name.isdigit()), default=-1)
 
-    def _moved(self, table: str) -> int:
-        self._newest.pop(table, None)
-        return self.version(table)
+    def _moved(self, table: str, opened: DeltaTable) -> int:
+        """Returns the version that a commit through an opened table led to, and knows it as the newest."""
+        with _explained(table, self.path(table)):
+            self._newest[table] = self._seen(table, opened).version
+        return self._newest[table]
 
 
 @contextmanager

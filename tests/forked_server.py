@@ -117,7 +117,6 @@ def _warm() -> None:
     import pyarrow.dataset  # noqa: F401 - DuckDB loads it when it is first given an Arrow table
 
     import pipeline.cli
-    import pipeline.compile
     import pipeline.evidence
     import pipeline.health
     import pipeline.models
@@ -128,37 +127,20 @@ def _warm() -> None:
     import pipeline.tables
     from pipeline.settings import builtin_sql
 
-    for module, name in ((pipeline.compile, "fingerprint_of"), (pipeline.models, "load"), (pipeline.tables, "load")):
-        setattr(module, name, functools.cache(getattr(module, name)))
+    for module in (pipeline.models, pipeline.tables):
+        setattr(module, "load", functools.cache(module.load))
     vars(pipeline.reader)["load_tables"] = pipeline.tables.load
     library = pipeline.models.load((builtin_sql(),))
     library.unlocked()
-    for model in library.room("exports"):
-        _ = model.inputs
+    for model in (model for room in ("exports", "checks", "ledger", "drift", "trace", "health") for model in library.room(room)):
+        _ = model.inputs, model.fingerprint
     for schema in ("stage_receipt", "run_summary", "drift_report"):
         pipeline.receipts._validator(f"{schema}.v1")
     pipeline.tables.load((builtin_sql(),))
-    for module, name, models in (
-        (pipeline.evidence, "evidence_model", [model.stem for model in library.room("evidence")]),
-        (pipeline.scoring, "scoring_model", library.room("scored")),
-    ):
-        remembering = _remembered(getattr(module, name))
-        setattr(module, name, remembering)
-        for model in models:
-            remembering(library, model)
-
-
-def _remembered(compiled: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """The same, worked out once per library and model; libraries are kept alive, so their ids stay theirs."""
-    held: dict[tuple[int, str], Any] = {}
-
-    def remembering(library: Any, model: Any) -> Any:
-        key = id(library), str(getattr(model, "name", model))
-        if key not in held:
-            held[key] = compiled(library, model)
-        return held[key]
-
-    return remembering
+    for model in library.room("evidence"):
+        pipeline.evidence.evidence_model(library, model.stem)
+    for model in library.room("scored"):
+        pipeline.scoring.scoring_model(library, model)
 
 
 def _obey_modes() -> None:

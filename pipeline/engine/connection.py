@@ -36,6 +36,7 @@ class Engine:
     def __init__(self, functions: str, *, threads: int | None = None, memory_limit: str = "2GB", spill: Path) -> None:
         self.spill = spill
         self._bound: dict[str, tuple[str, ...]] = {}
+        self._views: dict[str, tuple[tuple[Any, ...], frozenset[str]]] = {}
         self._tables: set[str] = set()
         config: dict[str, Any] = {
             "memory_limit": memory_limit,
@@ -65,18 +66,29 @@ class Engine:
         with_names: with a column `filename` more
         Returns the columns that the files lack, for they are older than the columns: these are null in the view.
         """
-        self._bound[name] = tuple(files)
-        with self._explained(f"the view {name}"):
-            return create_view(self._connection, name, schema, files, where, with_names)
+        asked = (tuple(files), schema, where, with_names)
+        if name not in self._views or self._views[name][0] != asked:
+            self._forget(name)
+            self._bound[name] = tuple(files)
+            with self._explained(f"the view {name}"):
+                lacking = create_view(self._connection, name, schema, files, where, with_names)
+            self._views[name] = asked, lacking
+        return self._views[name][1]
+
+    def _forget(self, name: str) -> None:
+        """Something else is about to stand for a name: a view that was bound there is none any more."""
+        self._views.pop(name, None)
 
     def bind_arrow(self, name: str, table: pa.Table) -> None:
         """Makes `name` a view on an Arrow table, which is kept alive with the connection."""
+        self._forget(name)
         key = "arrow_" + name.replace(".", "_")
         self._connection.register(key, table)
         self.execute(f"create or replace view {name} as select * from {key}")
 
     def define(self, name: str, sql: str) -> None:
         """Makes `name` a view on a query."""
+        self._forget(name)
         if name in self._tables:
             self.execute(f"drop table {name}")
             self._tables.remove(name)
@@ -84,6 +96,7 @@ class Engine:
 
     def materialise(self, name: str, sql: str) -> None:
         """Runs a query once and keeps its result, which may spill to disk, as the table `name`."""
+        self._forget(name)
         self.execute(f"create or replace table {name} as {sql}")
         self._tables.add(name)
 

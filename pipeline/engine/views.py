@@ -1,6 +1,7 @@
 """Tables of the warehouse as views on the Parquet files of one version."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 import duckdb
@@ -16,10 +17,15 @@ NOTES = ("ops.receipts", "ops.runs", "ops.drift")
 
 def table_schemas(declarations: Mapping[str, str]) -> dict[str, pa.Schema]:
     """Returns the Arrow schema of each `create table` statement, by the table's name."""
+    return dict(_table_schemas(tuple(declarations.items())))
+
+
+@cache  # declarations are read anew by every run and every reader of a process
+def _table_schemas(declarations: tuple[tuple[str, str], ...]) -> Mapping[str, pa.Schema]:
     connection = duckdb.connect()
     try:
         connection.execute("set TimeZone = 'UTC'")
-        return {name: _table_schema(connection, name, ddl) for name, ddl in declarations.items()}
+        return {name: _table_schema(connection, name, ddl) for name, ddl in declarations}
     finally:
         connection.close()
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import DistillError, UsageError
+from pipeline.errors import DistillError
 from pipeline.reader import Warehouse
 from pipeline.replay import bundle, log
 from pipeline.replay.attempts import Asked, attempt
@@ -43,10 +43,7 @@ def replay(warehouse: Warehouse, data: Path, asked: Asked, told: Callable[[str],
     """
     asked = replace(asked, task=asked.task.encode("utf-8", "replace").decode())
     asked.refuse_odd()
-    if not data.is_dir():
-        raise UsageError(
-            f"{data}: no such data directory, so a replay can't be logged; name it with --data DIR or DISTILL_DATA"
-        )
+    log.refuse_no_place(data)
     held, note = gathered(warehouse, asked)
     records: list[Record] = []
     failure: DistillError | None = None

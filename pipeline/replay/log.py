@@ -31,7 +31,17 @@ KEPT_ROWS = 100_000
 # So many small files the table may have before they are put together, and old rows are taken out.
 MAX_FILES = 64
 PATIENCE_SECONDS = 120.0
+# What only the whole record says; the rest of it are columns too.
+_WITHIN = frozenset({"kind", "run_id", "task_id", "bundle", "parameters", "claims"})
 Record = dict[str, Any]
+
+
+def refuse_no_place(data: Path) -> None:
+    """Raises UsageError where the stream would have no folder to lie in."""
+    if not data.is_dir():
+        raise UsageError(
+            f"{data}: no such data directory, so a replay can't be logged; name it with --data DIR or DISTILL_DATA"
+        )
 
 
 def append(warehouse: Warehouse, data: Path, records: Sequence[Record]) -> Path:
@@ -39,10 +49,7 @@ def append(warehouse: Warehouse, data: Path, records: Sequence[Record]) -> Path:
 
     Raises GateError for a record that breaks its schema, LockedError where the warehouse stays locked.
     """
-    if not data.is_dir():
-        raise UsageError(
-            f"{data}: no such data directory, so a replay can't be logged; name it with --data DIR or DISTILL_DATA"
-        )
+    refuse_no_place(data)
     for record in records:
         receipts.validated(SCHEMA, record)
     with locked(warehouse.path, PATIENCE_SECONDS), warehouse.opened() as engine:
@@ -67,25 +74,8 @@ def line_of(record: Record) -> str:
 
 def row_of(record: Record) -> dict[str, Any]:
     """Returns a record as a row of replay.runs."""
-    same = (
-        *(
-            "schema_version",
-            "replay_id",
-            "attempt",
-            "task",
-            "task_hash",
-            "retriever",
-            "top_k",
-            "prompt_hash",
-            "model",
-            "endpoint",
-        ),
-        *("answer", "verdict", "gate", "escalated", "latency_ms", "prompt_tokens", "completion_tokens", "snapshot"),
-        "snapshot_run_id",
-    )
-    return {name: record[name] for name in same} | {
+    return {name: value for name, value in record.items() if name not in _WITHIN} | {
         "created_at": datetime.fromisoformat(record["created_at"]),
-        "retrieved": record["retrieved"],
         "findings": len(record["findings"]),
         "record": line_of(record),
     }
