@@ -229,6 +229,7 @@ class DeltaStore:
     def _moved(self, table: str, opened: DeltaTable) -> int:
         """Returns the version that a commit through an opened table led to, and knows it as the newest."""
         with _explained(table, self.path(table)):
+            opened.update_incremental()  # of some commits the table that they went through learns nothing
             self._newest[table] = self._seen(table, opened).version
         return self._newest[table]
 
