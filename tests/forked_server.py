@@ -135,7 +135,7 @@ def _warm() -> None:
     for model in (model for room in ("exports", "checks", "ledger", "drift", "trace", "health") for model in library.room(room)):
         _ = model.inputs, model.fingerprint
     for schema in ("stage_receipt", "run_summary", "drift_report"):
-        pipeline.receipts._validator(f"{schema}.v1")
+        pipeline.receipts.validator(f"{schema}.v1")
     pipeline.tables.load((builtin_sql(),))
     for model in library.room("evidence"):
         pipeline.evidence.evidence_model(library, model.stem)

@@ -7,7 +7,7 @@ from typing import Any
 
 import fastjsonschema
 
-from pipeline.receipts import SCHEMAS
+from pipeline.receipts import SCHEMAS, compiled
 from pipeline.run import Run
 from pipeline.tables import violation
 
@@ -15,7 +15,7 @@ from pipeline.tables import violation
 def problems(schema: str, document: dict[str, Any]) -> list[str]:
     """Returns what is wrong with a document; nothing where it fits."""
     try:
-        fastjsonschema.compile(json.loads((SCHEMAS / f"{schema}.json").read_text(encoding="utf-8")))(document)
+        compiled((SCHEMAS / f"{schema}.json").read_text(encoding="utf-8"))(document)
     except fastjsonschema.JsonSchemaValueException as error:
         return [error.message]
     return []
