@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -9,6 +10,9 @@ import pyarrow as pa
 from pipeline.compile import Compiled, evidence_model
 from pipeline.engine import quoted
 from pipeline.run import Run
+
+# Objects of raw.lines files up to this size are read once and kept; each stream's SQL reads larger ones by itself.
+FEW_BYTES = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ def _plan(run: Run, models: dict[str, Compiled], before: dict[str, Any]) -> Plan
     if new_files:
         run.bind("raw.lines", now, files=new_files)
         fresh = _sources(run, "raw.lines") & models.keys()
-        _bind_lines(run, fresh - rebuild, known=True)
+        _bind_lines(run, fresh - rebuild, known=True, files=new_files)
         overtaken = run.engine.rows("select distinct source from evidence.duplicates where is_known")
         rebuild |= {row["source"] for row in overtaken}
         return Plan(frozenset(rebuild), frozenset(fresh - rebuild), new_files, is_bound=not rebuild)
@@ -97,8 +101,8 @@ def _rewritten(run: Run, version_before: int) -> set[str]:
     return {row["source"] for row in rows}
 
 
-def _bind_lines(run: Run, streams: set[str], known: bool) -> None:
-    """Sets up the shared views over whatever raw.lines is bound to, for these streams."""
+def _bind_lines(run: Run, streams: set[str], known: bool, files: tuple[str, ...]) -> None:
+    """Sets up the shared views over the files that raw.lines is bound to, for these streams."""
     engine = run.engine
     run.bind_now("raw.files")
     engine.bind_arrow("run.streams", pa.table({"source": pa.array(sorted(streams), pa.string())}))
@@ -110,13 +114,18 @@ def _bind_lines(run: Run, streams: set[str], known: bool) -> None:
         "where (source, sig_hash) in (select (source, sig_hash) from evidence.lines where status = 'object')",
     )
     engine.materialise("evidence.duplicates", run.library["evidence/_duplicates"].sql)
-    engine.define("evidence.objects", run.library["evidence/_objects"].sql)
+    objects = run.library["evidence/_objects"].sql
+    if sum(Path(file).stat().st_size for file in files) <= FEW_BYTES:
+        engine.materialise("evidence.few_objects", objects)
+        objects = "select * from evidence.few_objects"
+    engine.define("evidence.objects", objects)
 
 
 def _rebuild(run: Run, models: dict[str, Compiled], streams: frozenset[str]) -> Counter[str]:
     listed = ", ".join(quoted(stream) for stream in sorted(streams))
-    run.bind("raw.lines", run.store.read("raw.lines"), where=f"source in ({listed})")
-    _bind_lines(run, set(models), known=False)
+    lines = run.store.read("raw.lines")
+    run.bind("raw.lines", lines, where=f"source in ({listed})")
+    _bind_lines(run, set(models), known=False, files=lines.files)
     run.try_models(models.values())
     # Planning a stream's SQL takes longer than finding out that it has no lines.
     there = _sources(run, "raw.lines")
@@ -126,7 +135,7 @@ def _rebuild(run: Run, models: dict[str, Compiled], streams: frozenset[str]) -> 
 def _extend(run: Run, models: dict[str, Compiled], plan: Plan) -> Counter[str]:
     if not plan.is_bound:
         run.bind("raw.lines", run.store.read("raw.lines"), files=plan.new_files)
-        _bind_lines(run, set(models), known=True)
+        _bind_lines(run, set(models), known=True, files=plan.new_files)
     return _write(run, models, None)
 
 

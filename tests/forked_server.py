@@ -132,7 +132,9 @@ def _warm() -> None:
     vars(pipeline.reader)["load_tables"] = pipeline.tables.load
     library = pipeline.models.load((builtin_sql(),))
     library.unlocked()
-    for model in (model for room in ("exports", "checks", "ledger", "drift", "trace", "health") for model in library.room(room)):
+    for model in (
+        model for room in ("exports", "checks", "ledger", "drift", "trace", "health") for model in library.room(room)
+    ):
         _ = model.inputs, model.fingerprint
     for schema in ("stage_receipt", "run_summary", "drift_report"):
         pipeline.receipts.validator(f"{schema}.v1")
