@@ -6,6 +6,7 @@ moved into place; the manifest is moved last, so that whoever finds it in place 
 
 import errno
 import hashlib
+import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -59,8 +60,10 @@ def _draft(run: Run, in_place: ExportFile | None) -> ExportFile:
     if in_place is not None and file.sha256 == in_place.sha256:
         return file
     drafts.mkdir(parents=True)
+    below = f"{drafts}{os.sep}"
     for name, page in _texts(run):
-        (drafts / name).write_bytes(page.encode())
+        with open(below + name, "wb") as draft:  # noqa: PTH123 - a Path for each of thousands of pages takes longer than writing it
+            draft.write(page.encode())
     stale = {name: sha256 for name, sha256 in _known(run).items() if name not in wanted}
     (drafts / STALE).write_bytes(manifest.written(stale))
     # Not waiting for the disk: thousands of waits take long, and a page that a power failure cut off is found by its size.
@@ -122,9 +125,8 @@ def _bind(run: Run, folder: Path) -> None:
 
 def _pages(folder: Path, names: Sequence[str]) -> pa.Table:
     """The pages that are there; one that is not UTF-8 differs from what it should be in any case."""
-    there = [name for name in names if (folder / name).is_file()]
-    texts = [(folder / name).read_bytes().decode("utf-8", "replace") for name in there]
-    return pa.table({"file": pa.array(there, pa.string()), "page": pa.array(texts, pa.string())})
+    there = {name: content.decode("utf-8", "replace") for name, content in manifest.contents(folder, names)}
+    return pa.table({"file": pa.array(there.keys(), pa.string()), "page": pa.array(there.values(), pa.string())})
 
 
 def is_in_place(exports: Path, file: ExportFile, stamps: Stamps) -> bool:
@@ -154,9 +156,10 @@ def odd(exports: Path, file: ExportFile) -> list[str]:
 
 def make_places(exports: Path) -> None:
     """Makes sure that drafted pages can be moved to where they belong, before the run is published."""
-    for name in manifest.read(files.draft_path(exports, MANIFEST)):
-        if (exports / FOLDER / name).is_dir():
-            raise IsADirectoryError(errno.EISDIR, "is a folder where a page belongs", str(exports / FOLDER / name))
+    wanted = manifest.read(files.draft_path(exports, MANIFEST))
+    folders = _names(exports / FOLDER, folders=True) if wanted else frozenset[str]()
+    for name in sorted(wanted.keys() & folders):
+        raise IsADirectoryError(errno.EISDIR, "is a folder where a page belongs", str(exports / FOLDER / name))
 
 
 def put_in_place(exports: Path, published: Mapping[str, ExportFile], *, trusted: bool = False) -> None:
@@ -170,9 +173,10 @@ def put_in_place(exports: Path, published: Mapping[str, ExportFile], *, trusted:
         return
     wanted = manifest.read(path)
     (exports / FOLDER).mkdir(parents=True, exist_ok=True)
-    for name in sorted(wanted.keys() & {path.name for path in drafts.iterdir()}):
+    drafted, pages = f"{drafts}{os.sep}", f"{exports / FOLDER}{os.sep}"
+    for name in sorted(wanted.keys() & _names(drafts)):
         if trusted or files.file_sha256(drafts / name) == wanted[name]:
-            (drafts / name).replace(exports / FOLDER / name)
+            os.replace(drafted + name, pages + name)  # noqa: PTH105 - as above
     _take_away(exports / FOLDER, manifest.read(drafts / STALE))
 
 
@@ -188,6 +192,15 @@ def remember(exports: Path, published: Mapping[str, ExportFile], stamps: Stamps)
     file = published.get(MANIFEST)
     if file is not None and (seen := manifest.looks(exports / FOLDER, manifest.read(exports / MANIFEST))) is not None:
         stamps.remember_own(FOLDER, exports / FOLDER, file.sha256, seen)
+
+
+def _names(folder: Path, *, folders: bool = False) -> frozenset[str]:
+    """Returns what is in a folder, or only the folders in it; nothing where there is no such folder."""
+    try:
+        with os.scandir(folder) as entries:
+            return frozenset(entry.name for entry in entries if not folders or entry.is_dir(follow_symlinks=False))
+    except FileNotFoundError:
+        return frozenset()
 
 
 def _take_away(folder: Path, hashes: Mapping[str, str]) -> None:

@@ -105,11 +105,15 @@ def key_text(table: Table) -> str:
     return f"cast(to_json([{', '.join(f'cast({name} as varchar)' for name in table.key)}]) as varchar)"
 
 
+def violations(table: Table) -> dict[str, str]:
+    """Returns the SQL conditions of a row that breaks the declaration, by what is wrong with it."""
+    missing = {f"{field.name} is null": f'"{field.name}" is null' for field in table.schema if not field.nullable}
+    return missing | {f"not {condition}": f"not coalesce({condition}, true)" for condition in table.checks.values()}
+
+
 def violation(table: Table) -> str:
-    """Returns the SQL condition of a row that breaks the declaration: a null where none may be, or a check that fails."""
-    missing = [f'"{field.name}" is null' for field in table.schema if not field.nullable]
-    failed = [f"not coalesce({condition}, true)" for condition in table.checks.values()]
-    return " or ".join([*missing, *failed]) or "false"
+    """Returns the SQL condition of a row that breaks the declaration in any way."""
+    return " or ".join(violations(table).values()) or "false"
 
 
 def row_digest(table: Table, lacking: Collection[str] = ()) -> str:

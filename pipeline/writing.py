@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from pipeline.engine import Engine, ParquetFile
+from pipeline.engine import Engine, ParquetFile, quoted
 from pipeline.errors import GateError
-from pipeline.tables import violation
+from pipeline.tables import Table, key_text, violation, violations
 from pipeline.warehouse import DeltaStore
 
 
@@ -24,7 +24,15 @@ def commit_checked(
     declared = store.tables[table]
     if files:
         engine.bind("run.written", [str(file.path) for file in files], declared.schema)
-        if broken := engine.rows(f"select * from run.written where {violation(declared)} limit 3"):
-            raise GateError(f"rows for {table} break its declaration in sql/tables: {broken}; nothing was published")
+        if engine.value(f"select count(*) as n from (select 1 from run.written where {violation(declared)} limit 1)"):
+            raise GateError(f"rows for {table} break its declaration in sql/tables: {_broken(engine, declared)}")
     if files or replace:
         store.commit(table, files, metadata, replace=replace)
+
+
+def _broken(engine: Engine, declared: Table) -> str:
+    """Says what is wrong with the first rows; of their texts, which may be long, only the keys."""
+    said = ", ".join(f"case when {condition} then {quoted(name)} end" for name, condition in violations(declared).items())
+    query = f"select {key_text(declared)} as key, array_to_string([{said}], ', ') as wrong from run.written"
+    rows = engine.rows(f"{query} where {violation(declared)} limit 3")
+    return "; ".join(f"{row['wrong']} in {', '.join(declared.key)} {row['key']}" for row in rows) + "; nothing was published"

@@ -148,8 +148,8 @@ create macro in_order(place, item) as
         lambda held: held.item
     );
 
--- The lines of a text.
-create macro lines(t) as string_split_regex(t, '\r\n|\r|\n');
+-- The lines of a text that have one of some words in them, divided by bars, in whatever case.
+create macro lines_with(t, words) as regexp_extract_all(t, '(?i)[^\r\n]*(?:' || words || ')[^\r\n]*');
 
 -- A text without line breaks and what else moves or hides characters, and without white space in a row.
 create macro one_line(t) as
@@ -177,11 +177,20 @@ create macro unmarked(line) as
         )
     );
 
--- Whether one of some words, divided by bars, stands anywhere in a text, in whatever case.
-create macro mentions(t, words) as regexp_matches(t, '(?i)' || words);
-
 -- The word that a text begins with, in lower case.
 create macro first_word(t) as lower(regexp_extract(t, '^[\p{L}\p{M}\p{N}_]+'));
+
+-- What a text says is to be verified: its lines that begin with one of five verbs, without marks, in no order.
+create macro steps_of(t) as
+    list_distinct(
+        list_transform(
+            list_filter(
+                list_transform(lines_with(t, 'verify|check|assert|ensure|confirm'), lambda line: unmarked(line)),
+                lambda line: first_word(line) in ('verify', 'check', 'assert', 'ensure', 'confirm')
+            ),
+            lambda line: cut(line, 300)
+        )
+    );
 
 -- The same for texts that differ in case, white space and punctuation alone.
 create macro spelling_key(t) as trim(regexp_replace(lower(t), '[\p{Z}\p{P}`]+', ' ', 'g'));

@@ -83,7 +83,7 @@ def tree_hash(root: Path) -> str:
 
 
 def _shown(argument: Any) -> str:
-    if isinstance(argument, Path):
+    if isinstance(argument, Path | str):
         return str(argument)
     return str(getattr(argument, "table_uri", getattr(argument, "name", type(argument).__name__)))
 
@@ -127,8 +127,8 @@ def _warm() -> None:
     import pipeline.tables
     from pipeline.settings import builtin_sql
 
-    for module in (pipeline.models, pipeline.tables):
-        setattr(module, "load", functools.cache(module.load))
+    for module, name in ((pipeline.models, "load"), (pipeline.tables, "load")):
+        setattr(module, name, functools.cache(getattr(module, name)))
     vars(pipeline.reader)["load_tables"] = pipeline.tables.load
     library = pipeline.models.load((builtin_sql(),))
     library.unlocked()

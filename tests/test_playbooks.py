@@ -253,8 +253,8 @@ LEAKS = {
     ),
     "a step that nobody says": (
         "3_exports/playbook_steps.sql",
-        "cut(line, 300) as step",
-        "'Verify a LEAK' as step",
+        "unnest(steps_of(content)) as step",
+        "unnest(['Verify a LEAK']) as step",
         "playbooks_steps_are_said",
     ),
     "records that wait for a human": (

@@ -2,34 +2,14 @@
 -- grain: one row per playbook and step
 -- version: 1
 
-with lines as (
+with steps as (
     select
         playbook_id,
         id,
         created_at,
-        unnest(lines(content)) as line
+        unnest(steps_of(content)) as step
     from exports.rag
     where source_category in ('accepted', 'partially_accepted')
-),
-
-unmarked as (
-    select
-        playbook_id,
-        id,
-        created_at,
-        unmarked(line) as line
-    from lines
-    where mentions(line, 'verify|check|assert|ensure|confirm')
-),
-
-steps as (
-    select distinct
-        playbook_id,
-        id,
-        created_at,
-        cut(line, 300) as step
-    from unmarked
-    where first_word(line) in ('verify', 'check', 'assert', 'ensure', 'confirm')
 ),
 
 keyed as (

@@ -2,30 +2,12 @@
 -- grain: one row per step
 -- version: 1
 
-with lines as (
+with steps as (
     select
         place,
         id,
-        unnest(lines(content)) as line
+        unnest(steps_of(content)) as step
     from run.retrieved
-),
-
-unmarked as (
-    select
-        place,
-        id,
-        unmarked(line) as line
-    from lines
-    where mentions(line, 'verify|check|assert|ensure|confirm')
-),
-
-steps as (
-    select distinct
-        place,
-        id,
-        cut(line, 300) as step
-    from unmarked
-    where first_word(line) in ('verify', 'check', 'assert', 'ensure', 'confirm')
 ),
 
 numbered as (

@@ -17,6 +17,6 @@ create table exports.sft (
     created_at timestamptz not null, -- when it was produced
     provenance struct(source_file varchar, line_offset bigint, sig_hash varchar, recorded_at timestamptz) not null, -- where it comes from
     check (quality_score in ('accepted', 'partially_accepted')),
-    check (trim(instruction) <> '' and trim(response) <> ''),
+    check (trim(instruction, ' ') <> '' and trim(response, ' ') <> ''),
     check (provenance['sig_hash'] is not null and provenance['source_file'] is not null and provenance['line_offset'] is not null)
 );
