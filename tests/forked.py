@@ -29,6 +29,19 @@ AT_ONCE = 2
 REPOSITORY = Path(__file__).parent.parent
 JOBS = "jobs"  # the folder of a workspace where the output of commands goes
 WATCHED = "tree "
+# The commands that bring stages up to date.
+RUNS = (
+    "run-all",
+    "land",
+    "build-evidence",
+    "score",
+    "export-rag",
+    "export-sft",
+    "export-preference",
+    "extract-playbooks",
+    "export-all",
+    "index",
+)
 UNFINISHED = (".draft", ".draft.wal", ".lock", ".probe")
 
 

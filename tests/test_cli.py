@@ -15,22 +15,10 @@ import fastjsonschema
 import pytest
 
 from tests.conftest import Workspace
-from tests.forked import Distill, Done, borrowed, each, passed, refused, run_in
+from tests.forked import RUNS, Distill, Done, borrowed, each, passed, refused, run_in
 from tests.killing import review
 
 SCHEMAS = Path(__file__).parent.parent / "pipeline/schemas"
-RUNS = (
-    "run-all",
-    "land",
-    "build-evidence",
-    "score",
-    "export-rag",
-    "export-sft",
-    "export-preference",
-    "extract-playbooks",
-    "export-all",
-    "index",
-)
 STAGES = ["collect", "score", "export-rag", "export-sft", "export-preference", "extract-playbooks", "index"]
 
 

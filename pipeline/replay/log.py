@@ -8,6 +8,7 @@ import os
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ KEPT_ROWS = 100_000
 # So many small files the table may have before they are put together, and old rows are taken out.
 MAX_FILES = 64
 PATIENCE_SECONDS = 120.0
+# Of so many rows the lines are written where they are missing.
+MAX_OWED = 100
 # What only the whole record says; the rest of it are columns too.
 _WITHIN = frozenset({"kind", "run_id", "task_id", "bundle", "parameters", "claims"})
 Record = dict[str, Any]
@@ -138,20 +141,15 @@ def _tail(stream: Any) -> tuple[bytes, int]:
 
 
 def _owed(store: DeltaStore, engine: Engine, data: Path) -> list[str]:
-    """Returns the lines of the last replay that its process did not come to write."""
+    """Returns the lines that killed replays did not come to write: of the rows behind the newest one that has its line."""
     engine.bind(TABLE, store.read(TABLE).files, store.tables[TABLE].schema)
-    newest = f"select max_by(replay_id, (created_at, replay_id)) from {TABLE}"
-    rows = engine.rows(f"select replay_id, attempt, record from {TABLE} where replay_id = ({newest}) order by attempt")
-    held = files_of(data)
-    if not rows or not held:
-        return [row["record"] for row in rows]
-    wanted, known = rows[0]["replay_id"], set()
-    for path in held[-2:]:
+    newest_first = f"select record from {TABLE} order by created_at desc, replay_id desc, attempt desc limit {MAX_OWED}"
+    records = [row["record"] for row in engine.rows(newest_first)]
+    wanted, known = set(records), set()
+    for path in files_of(data)[-2:]:
         with path.open("rb") as stream:
-            for line in stream:
-                if wanted.encode() in line and line.endswith(b"\n"):
-                    known.add(line.decode("utf-8", "replace").rstrip("\n"))
-    return [row["record"] for row in rows if row["record"] not in known]
+            known |= {text for line in stream if (text := line.decode("utf-8", "replace").rstrip("\n")) in wanted}
+    return [*takewhile(lambda record: record not in known, records)][::-1]
 
 
 def _tidy(warehouse: Warehouse, engine: Engine) -> None:

@@ -17,23 +17,11 @@ from pipeline.errors import LockedError
 from tests.conftest import RECORDED_AT, Workspace
 from tests.faults.record import Faults
 from tests.faults.scene import LAND, RESTORE, VACUUM, Scene, recovers
-from tests.forked import JOBS, Distill, Done, Stop, borrowed, passed, run_in
+from tests.forked import JOBS, RUNS, Distill, Done, Stop, borrowed, passed, run_in
 from tests.killing import contents
 
 RUN_ALL = ("run-all", "--recorded-at", RECORDED_AT.isoformat())
-WRITING = (
-    "run-all",
-    "land",
-    "build-evidence",
-    "score",
-    "export-rag",
-    "export-sft",
-    "export-preference",
-    "extract-playbooks",
-    "export-all",
-    "index",
-)
-WRITERS = (*((name,) for name in WRITING), RESTORE, VACUUM)
+WRITERS = (*((name,) for name in RUNS), RESTORE, VACUUM)
 PAIRS = ((RUN_ALL, RUN_ALL), (RUN_ALL, RESTORE), (RUN_ALL, VACUUM), (RUN_ALL, LAND), (RESTORE, VACUUM), (RESTORE, RESTORE))
 
 
