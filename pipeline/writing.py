@@ -31,8 +31,12 @@ def commit_checked(
 
 
 def _broken(engine: Engine, declared: Table) -> str:
-    """Says what is wrong with the first rows; of their texts, which may be long, only the keys."""
+    """Says what is wrong with how many rows, and of one of them which it is; their texts may be long."""
     said = ", ".join(f"case when {condition} then {quoted(name)} end" for name, condition in violations(declared).items())
-    query = f"select {key_text(declared)} as key, array_to_string([{said}], ', ') as wrong from run.written"
-    rows = engine.rows(f"{query} where {violation(declared)} limit 3")
-    return "; ".join(f"{row['wrong']} in {', '.join(declared.key)} {row['key']}" for row in rows) + "; nothing was published"
+    found = engine.rows(
+        f"select array_to_string([{said}], ', ') as wrong, count(*) as amount, min({key_text(declared)}) as key "
+        f"from run.written where {violation(declared)} group by wrong order by wrong limit 3"
+    )
+    keys = ", ".join(declared.key)
+    shown = (f"{row['wrong']} ({row['amount']} of them, such as {keys} {row['key']})" for row in found)
+    return "; ".join(shown) + "; nothing was published"
