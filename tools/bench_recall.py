@@ -22,7 +22,6 @@ from pipeline.replay.retrieval import by_overlap, overlap, tokens
 from tools.bench_corpus import Corpus, parts
 
 K = 8
-SCANS = 3
 
 
 @dataclass(frozen=True)
@@ -61,8 +60,8 @@ def timed(search: Callable[[str], Any], texts: Sequence[str]) -> list[float]:
     return took
 
 
-def by_jaccard(corpus: Corpus, tasks: Sequence[Task]) -> tuple[list[list[str]], list[float]]:
-    """Returns what jaccard finds for every task, in one pass over the rows; and the ms that some whole searches take."""
+def by_jaccard(corpus: Corpus, tasks: Sequence[Task], scans: int) -> tuple[list[list[str]], list[float]]:
+    """Returns what jaccard finds for every task, in one pass over the rows; and the ms that so many whole searches take."""
     asked = [tokens(task.text) for task in tasks]
     best: list[list[tuple[float, str]]] = [[] for _ in tasks]
     for id, title, content in corpus.rows():
@@ -75,11 +74,11 @@ def by_jaccard(corpus: Corpus, tasks: Sequence[Task]) -> tuple[list[list[str]], 
     found = [[id for _, id in heapq.nsmallest(K, scored)] for scored in best]
     rows = SimpleNamespace(texts=lambda: (fulltext.Row(*row) for row in corpus.rows()))
     generated = timed(lambda text: sum(1 for _ in rows.texts()), [""])[0]
-    took = timed(lambda text: by_overlap(rows, text, K), [task.text for task in tasks[:SCANS]])  # type: ignore[arg-type]
+    took = timed(lambda text: by_overlap(rows, text, K), [task.text for task in tasks[:scans]])  # type: ignore[arg-type]
     return found, [one - generated for one in took]
 
 
-def by_bm25(corpus: Corpus, tasks: Sequence[Task]) -> tuple[list[list[str]], list[float]]:
+def by_bm25(corpus: Corpus, tasks: Sequence[Task], _scans: int) -> tuple[list[list[str]], list[float]]:
     """Returns what the index finds for every task, and the ms of each search."""
     with tempfile.TemporaryDirectory(prefix="distill-bench-") as folder:
         fulltext.write(Path(folder), (fulltext.Row(*row) for row in corpus.rows()))
@@ -95,13 +94,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", default="1000,100000", help="how many documents, with commas")
     parser.add_argument("--tasks", type=int, default=50, help="how many of each kind")
+    parser.add_argument("--scans", type=int, default=3, help="how many searches of jaccard are timed, each over all documents")
     arguments = parser.parse_args()
     print(f"| documents | retriever | recall@{K} known items | paraphrases | p50 ms | worst ms |\n|---|---|---|---|---|---|")
     for size in map(int, arguments.sizes.split(",")):
         corpus = Corpus(size)
         tasks = tasks_of(corpus, arguments.tasks)
         for name, search in (("bm25", by_bm25), ("jaccard", by_jaccard)):
-            found, took = search(corpus, tasks)
+            found, took = search(corpus, tasks, arguments.scans)
             known, said = (recall(found, tasks, kind) for kind in ("known item", "paraphrase"))
             p50, worst = statistics.median(took), max(took)
             print(f"| {size:,} | {name} | {known:.2f} | {said:.2f} | {p50:,.1f} | {worst:,.1f} |", flush=True)
