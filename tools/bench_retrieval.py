@@ -111,7 +111,7 @@ def main() -> None:
             prepare(Path(folder), size, arguments.questions)
             for name in arguments.engines.split(","):
                 command = [sys.executable, "-m", "tools.bench_retrieval", "--one", name, folder]
-                done = subprocess.run(command, check=True, capture_output=True, text=True)
+                done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
                 print(line(name, size, json.loads(done.stdout)), flush=True)
 
 
