@@ -35,8 +35,9 @@ def mend_rows(run: Run, table: str, sql: str, metadata: dict[str, str], reach: R
     change = _difference(run, table, sql, reach)
     if change.whole:
         kept = f" union all select * from before.rows where not ({reach.rows})" if reach is not None else ""
-        # The files of several threads have no order among them, so there is no use in sorting long texts.
-        run.write(table, f"select * from ({_LAST_ORDER.sub('', sql)}){kept}", metadata, replace=True)
+        # Delta's writer keeps no order, so there is no use in sorting long texts for it.
+        with engine.stream(f"select * from ({_LAST_ORDER.sub('', sql)}){kept}") as reader:
+            run.store.replace(table, reader.cast(declared.schema), metadata)
         return change
     if change.removed:
         run.store.delete(table, f"id in ({', '.join(map(quoted, sorted(change.removed)))})", metadata)

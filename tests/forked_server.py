@@ -132,10 +132,9 @@ def _warm() -> None:
     vars(pipeline.reader)["load_tables"] = pipeline.tables.load
     library = pipeline.models.load((builtin_sql(),))
     library.unlocked()
-    for model in (
-        model for room in ("exports", "checks", "ledger", "drift", "trace", "health") for model in library.room(room)
-    ):
-        _ = model.inputs, model.fingerprint
+    for room in ("exports", "checks", "ledger", "drift", "trace", "health"):
+        for model in library.room(room):
+            _ = model.inputs, model.fingerprint
     for schema in ("stage_receipt", "run_summary", "drift_report"):
         pipeline.receipts.validator(f"{schema}.v1")
     pipeline.tables.load((builtin_sql(),))
