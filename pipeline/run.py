@@ -22,6 +22,10 @@ from pipeline.warehouse import DeltaStore, Version
 from pipeline.writing import commit_checked
 
 
+# Models that this process bound before, each with what it was bound to: acceptance runs the same ones again and again.
+_BOUND: set[tuple[str, ...]] = set()
+
+
 class Reporter(Protocol):
     """Whoever watches a run."""
 
@@ -98,10 +102,15 @@ class Run:
     def try_models(self, models: Iterable[Compiled]) -> None:
         """Binds every model once, so that a mistake shows although its stream may have no lines. Names the file."""
         for model in models:
+            schemas = (self.store.tables[name].schema.to_string() for name in sorted(model.inputs & self.store.tables.keys()))
+            trial = (self.library.functions.sql, model.sql, *schemas)
+            if trial in _BOUND:
+                continue
             try:
                 self.engine.define("run.trial", model.sql)
             except ModelError as error:
                 raise ModelError(f"{model.path}: {error}") from error
+            _BOUND.add(trial)
 
     def metadata(self, models: Mapping[str, str]) -> dict[str, str]:
         """Returns what a commit says of itself: the run, and the models with version and fingerprint."""

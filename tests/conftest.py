@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -17,6 +16,11 @@ from pipeline.receipts import Receipt
 from pipeline.runner import Outcome, run_stages
 from pipeline.settings import Gates, Settings
 from pipeline.tables import is_chronicle
+
+pytest.register_assert_rewrite("tests.forked")
+
+from tests.forked import JOBS, Job, borrowed  # noqa: E402
+from tests.remembering import KEPT  # noqa: E402
 
 if TYPE_CHECKING:
     from tests.states import History
@@ -103,16 +107,12 @@ class Workspace:
         """Returns the published version of every table but the receipts."""
         return {t.name: t.version for t in self.warehouse.tables() if not is_chronicle(t.name)}
 
-    def command(self, *arguments: str, check: bool = False, **environment: str) -> "subprocess.CompletedProcess[str]":
+    def command(self, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
         """Runs the real `distill` in a process of its own, with the folders of this workspace."""
-        return subprocess.run(
-            [sys.executable, "-m", "pipeline", *arguments],
-            capture_output=True,
-            text=True,
-            env=self.environment() | environment,
-            cwd=self.root,
-            check=check,
-        )
+        job = Job(arguments, str(self.root / JOBS / "command"), str(self.root), self.environment() | environment)
+        with borrowed() as distill:
+            done = distill.run(job)
+        return subprocess.CompletedProcess(arguments, done.code, done.out, done.err)
 
     def environment(self) -> dict[str, str]:
         settings = self.settings
@@ -128,6 +128,15 @@ class Workspace:
 def statuses(outcome: Outcome) -> dict[str, str]:
     """Returns what each stage of a run did."""
     return {receipt["stage"]: receipt["status"] for receipt in outcome.receipts}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def acceptance_kept(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Where commands remember what acceptance found: one folder for all workers, new for every session."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "acceptance"
+    folder.mkdir(exist_ok=True)
+    os.environ[KEPT] = str(folder)
 
 
 @pytest.fixture

@@ -66,12 +66,14 @@ class Stop:
 class Job:
     """One command to run, and where its output goes.
 
+    at:         the current folder, if it is not the one for the output
     file_bytes: no file may grow beyond this, if it is not 0; steps are not counted then
     mortal:     file modes hold for it even where it runs as root
     """
 
     arguments: Sequence[str]
     folder: str
+    at: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
     stop: Stop | None = None
     file_bytes: int = 0
@@ -107,7 +109,7 @@ class Distill:
             stdout=subprocess.PIPE,
             text=True,
             cwd=REPOSITORY,
-            env=os.environ | {"PYTHONPATH": str(REPOSITORY), "RUST_BACKTRACE": "1"},  # no native stack may show
+            env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
         )
 
     def run(self, job: Job) -> Done:
@@ -170,9 +172,9 @@ def run_in(
     mortal: bool = False,
 ) -> Done:
     """Runs a command on the folders of a workspace, but for those that `environment` names."""
-    named = {name: value for name, value in workspace.environment().items() if name.startswith("DISTILL_")}
     folder = workspace.root / JOBS / str(id(distill))
-    return distill.run(Job(arguments, str(folder), named | dict(environment or {}), stop, file_bytes, mortal))
+    given = workspace.environment() | dict(environment or {})
+    return distill.run(Job(arguments, str(folder), environment=given, stop=stop, file_bytes=file_bytes, mortal=mortal))
 
 
 def passed(done: Done) -> Done:

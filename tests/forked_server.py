@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.forked import JOBS, UNFINISHED, WATCHED, Job, Stop
+from tests.remembering import remember
 
 
 class Steps:
@@ -114,6 +115,7 @@ def _hook(steps: Steps) -> None:
 
 def _warm() -> None:
     """Loads what every command needs. What is remembered hangs on the files below sql/ alone."""
+    import openai  # noqa: F401 - `replay` loads it late
     import pyarrow.dataset  # noqa: F401 - DuckDB loads it when it is first given an Arrow table
 
     import pipeline.cli
@@ -173,8 +175,9 @@ def _in_child(job: Job) -> None:
     for number, name in ((1, "out"), (2, "err")):
         os.dup2(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    os.environ.update(job.environment)
-    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(job.environment, RUST_BACKTRACE="1")  # no native stack may show
+    os.chdir(job.at or folder)
     if job.mortal:
         _obey_modes()
     if job.file_bytes:
@@ -197,6 +200,7 @@ def _in_child(job: Job) -> None:
 
 def _serve() -> None:
     _warm()
+    remember()
     answers = os.fdopen(os.dup(1), "w")
     for line in sys.stdin:
         request = json.loads(line)

@@ -98,9 +98,13 @@ class Runner:
                 shutil.copy2(source, self.home / name)
 
     def _set_up_python(self) -> None:
-        """The environment as `make setup` would build it, were there a network."""
-        (self.home / ".venv").mkdir()
-        (self.home / ".venv/bin").symlink_to(Path(sys.executable).parent)
+        """The environment as `make setup` would build it, were there a network, with a `distill` that remembers acceptance."""
+        tools = self.home / ".venv/bin"
+        tools.mkdir(parents=True)
+        (tools / "python").symlink_to(sys.executable)
+        script = f'#!/bin/sh\nPYTHONPATH="$PYTHONPATH:{ROOT}" exec "{sys.executable}" -m tests.remembering "$@"\n'
+        (tools / "distill").write_text(script, encoding="utf-8")
+        (tools / "distill").chmod(0o755)
         (self.home / ".venv/.ready").touch()
 
     def _copy(self, paths: list[str], target: Path) -> None:

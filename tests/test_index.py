@@ -11,7 +11,7 @@ from pipeline.errors import UsageError
 from pipeline.fulltext import Row
 from pipeline.vacuuming import vacuum
 from tests.conftest import Silent, Workspace, statuses
-from tests.forked import Stop, borrowed, passed, refused, run_in
+from tests.forked import borrowed, passed, refused, run_in
 from tests.rows import review
 from tests.states import put_back
 
@@ -289,19 +289,3 @@ def test_a_damaged_base_is_not_built_upon(ready: Workspace) -> None:
     ready.passed()
     assert indexed(ready) == sorted(ids(ready)) and len(ids(ready)) == 45
     assert found(ready, "E1044")
-
-
-@pytest.mark.parametrize("text", ["draft Run", "/index/.drafts/", "/ops/snapshots/"])
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_killed_while_indexing(ready: Workspace, text: str, after: bool) -> None:
-    """Readers go on; the next command takes the draft away, and the next run comes out the same."""
-    ready.write(STREAM, rows(43, 46))
-    with borrowed() as distill:
-        done = run_in(distill, ready, "run-all", stop=Stop(text=text, after=after))
-        assert done.code < 0, done.text
-        assert found(ready, "E1041")
-        run_in(distill, ready, "vacuum", "--dry-run")
-        assert ".drafts" not in folders(ready)
-    ready.passed()
-    assert indexed(ready) == sorted(ids(ready)) and len(ids(ready)) == 46
-    assert found(ready, "E1045")

@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import signal
-import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,37 +19,19 @@ from pipeline.snapshots import resolve
 from pipeline.vacuuming import vacuum
 from pipeline.warehouse import locked
 from tests.conftest import Silent, Workspace
-from tests.forked import JOBS, Stop, borrowed, passed, refused, run_in
+from tests.forked import borrowed, refused, run_in
+from tests.repositories import PASSING, commit, git, make_repository
 from tests.rows import copied_sql, edit
 from tests.states import STREAM, new_files, put_back, rows_of, state_of
 
 GATES = ["git_clean", "tests", "versions", "acceptance", "audit_full", "name_free"]
-PASSING, FAILING = f'"{sys.executable}" -c "print(6 * 7)"', f'"{sys.executable}" -c "raise SystemExit(3)"'
-IGNORED = ("data/", "warehouse/", "exports/", "reports/", f"{JOBS}/")
+FAILING = f'"{sys.executable}" -c "raise SystemExit(3)"'
 SCORER = "2_scored/observer_reviews.sql"
-
-
-def git(workspace: Workspace, *arguments: str) -> str:
-    named = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", *arguments]
-    return subprocess.run(named, cwd=workspace.root, check=True, capture_output=True, text=True).stdout.strip()
-
-
-def commit(workspace: Workspace) -> None:
-    git(workspace, "add", "--all")
-    git(workspace, "commit", "--quiet", "--message", "x")
 
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository with models of its own in sql/, and a warehouse with one state that they made."""
-    workspace = Workspace(tmp_path_factory.mktemp("published"))
-    workspace.write(STREAM, rows_of(0, 12))
-    copied_sql(workspace.root / "sql")
-    workspace.passed()
-    (workspace.root / ".gitignore").write_text("".join(f"/{name}\n" for name in IGNORED))
-    git(workspace, "init", "--quiet")
-    commit(workspace)
-    return workspace.root
+    return make_repository(tmp_path_factory.mktemp("published"))
 
 
 @pytest.fixture
@@ -333,46 +313,7 @@ def test_a_report_that_can_not_be_written(ready: Workspace) -> None:
     assert ready.warehouse.snapshot().releases == ("v1",)
 
 
-# --- the real command -------------------------------------------------------------------------------------
-
-FREEZE = ("release-freeze", "v1", "--tests", PASSING)
-
-
-def test_killed_and_typed_again(ready: Workspace) -> None:
-    before = state_of(ready)
-    with borrowed() as distill:
-        done = run_in(distill, ready, *FREEZE, stop=Stop(text="/ops/releases/"))
-        assert done.code == -signal.SIGKILL, done.text
-        assert ready.rows("ops.releases") == [] and state_of(ready) == before
-        assert not (ready.settings.reports / "release-manifest.json").exists()
-        done = run_in(distill, ready, *FREEZE, stop=Stop(text="/ops/releases/", after=True))
-        assert done.code == -signal.SIGKILL, done.text
-        (row,) = ready.rows("ops.releases")
-        assert validated("release_manifest.v1", json.loads(row["manifest"]))["frozen"] is True
-        again = run_in(distill, ready, *FREEZE)
-        assert again.code == 1 and "v1 is already the release of snapshot 1" in again.out, again.text
-        ready.write(STREAM, rows_of(12, 20))
-        ready.passed()
-        passed(run_in(distill, ready, "restore", "--to", "v1"))
-    assert state_of(ready).same(before) and len(ready.rows("ops.audit_baselines")) == 2
-
-
-def test_two_at_once(ready: Workspace) -> None:
-    with borrowed() as one, borrowed() as two, ThreadPoolExecutor(1) as pool:
-        folder = ready.root / JOBS / str(id(one))
-        stop = Stop(do="wait", text="/ops/releases/")
-        running = pool.submit(run_in, one, ready, *FREEZE, "--json", stop=stop)
-        while not (folder / "waiting").exists():
-            assert not running.done(), running.result().text
-        refused(run_in(two, ready, *FREEZE), 3, "is locked by another distill command")
-        assert ready.rows("ops.releases") == []
-        (folder / "go").touch()
-        document = json.loads(passed(running.result()).out)
-        assert document["frozen"] and document["git_tag"].startswith("git tag -a v1")
-        late = run_in(two, ready, *FREEZE)
-        assert late.code == 1 and "not frozen" in late.out and not late.err, late.text
-        assert "release v1" in passed(run_in(two, ready, "health")).out
-    assert [row["name"] for row in ready.rows("ops.releases")] == ["v1"]
+# --- the command ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("holding")
@@ -399,4 +340,4 @@ def test_wrong_usage(ready: Workspace) -> None:
         refused(run_in(distill, ready, "release-freeze"), 2, "Missing argument 'NAME'")
         refused(run_in(distill, ready, "release-freeze", "v1", "--tests", ""), 2, "without tests")
         shutil.rmtree(ready.settings.warehouse)
-        refused(run_in(distill, ready, *FREEZE), 3, "there is no warehouse")
+        refused(run_in(distill, ready, "release-freeze", "v1", "--tests", PASSING), 3, "there is no warehouse")

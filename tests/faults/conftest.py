@@ -8,7 +8,7 @@ import pytest
 
 from pipeline import reader, tables
 
-pytest.register_assert_rewrite("tests.faults.scene", "tests.killing", "tests.forked")
+pytest.register_assert_rewrite("tests.faults.scene", "tests.killing")
 
 from tests.faults.record import PAGE, README, Faults, Tally, page, total, write  # noqa: E402
 from tests.faults.scene import Scene, make_scene  # noqa: E402

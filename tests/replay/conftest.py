@@ -8,15 +8,12 @@ import pytest
 
 from pipeline.replay.model import KEYS
 from tests.conftest import Workspace
-from tests.replay.scene import ROWS
+from tests.replay.scene import publish
 
 
 @pytest.fixture(scope="session")
 def evidence(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    workspace = Workspace(tmp_path_factory.mktemp("evidence"))
-    workspace.write("observer_reviews.jsonl", ROWS)
-    workspace.passed()
-    return workspace.root
+    return publish(tmp_path_factory.mktemp("evidence"))
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from pathlib import Path
 from typing import Any
 
 from tests.conftest import Workspace
@@ -18,6 +19,14 @@ ROWS = [
     review("pool", "accept", f"The pool and its connections.\n{FENCED}", 5),
 ]
 TASK = "How does the pool treat dead connections before a lease?"
+
+
+def publish(root: Path) -> Path:
+    """Makes a published warehouse of the rows in a folder, and returns the folder."""
+    workspace = Workspace(root)
+    workspace.write("observer_reviews.jsonl", ROWS)
+    workspace.passed()
+    return root
 
 
 def ids(workspace: Workspace) -> dict[str, str]:

@@ -4,17 +4,27 @@ import shutil
 import signal
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import Workspace
+from tests.faults.record import Faults
 from tests.forked import Distill, Done, Stop, borrowed, each, run_in
-from tests.replay.scene import BAD, TASK, logged
+from tests.replay.scene import BAD, TASK, logged, publish
 from tests.replay.stub import serving
+
+KILLED = "replay killed at a step"
+
+
+@pytest.fixture(scope="module")
+def evidence(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return publish(tmp_path_factory.mktemp("evidence"))
 
 
 def asked(distill: Distill, workspace: Workspace, url: str, stop: Stop | None = None) -> Done:
     return run_in(distill, workspace, "replay", "--task", TASK, "--model", "m", "--base-url", url, stop=stop)
 
 
-def test_killed_before_and_after_every_step(evidence: Path, tmp_path: Path) -> None:
+def test_killed_before_and_after_every_step(evidence: Path, tmp_path: Path, faults: Faults) -> None:
     def copied(name: str) -> Workspace:
         shutil.copytree(evidence, tmp_path / name)
         return Workspace(tmp_path / name)
@@ -31,6 +41,7 @@ def test_killed_before_and_after_every_step(evidence: Path, tmp_path: Path) -> N
         workspace.passed()
         landed = [row["run_id"] for row in workspace.rows("evidence.records") if row["source"] == "replay_runs"]
         assert sorted(landed) == sorted(f"{replay_id}/{attempt}" for replay_id, attempt in later)
+        faults.injected(KILLED)
 
     with serving(BAD) as stub:
         with borrowed() as distill:
@@ -39,7 +50,7 @@ def test_killed_before_and_after_every_step(evidence: Path, tmp_path: Path) -> N
         each(work, [Stop(number, after) for number in range(1, len(whole.steps) + 1) for after in (False, True)])
 
 
-def test_killed_twice_between_rows_and_lines(evidence: Path, tmp_path: Path) -> None:
+def test_killed_again_and_again_between_rows_and_lines(evidence: Path, tmp_path: Path, faults: Faults) -> None:
     shutil.copytree(evidence, tmp_path / "here")
     workspace = Workspace(tmp_path / "here")
     with serving(BAD) as stub, borrowed() as distill:
@@ -50,3 +61,5 @@ def test_killed_twice_between_rows_and_lines(evidence: Path, tmp_path: Path) -> 
         assert asked(distill, workspace, stub.url).code == 1
     rows = sorted(workspace.rows("replay.runs"), key=lambda row: row["created_at"])
     assert [line["replay_id"] for line in logged(workspace)] == [row["replay_id"] for row in rows] and len(rows) == 4
+    for _ in range(3):
+        faults.injected(KILLED)

@@ -8,6 +8,7 @@ import pytest
 
 from pipeline.restoring import restore
 from tests.conftest import Silent, Workspace
+from tests.faults.record import Faults
 from tests.forked import Distill, Stop, borrowed, each, passed, run_in
 from tests.killing import RUN_ALL
 from tests.rows import review
@@ -36,7 +37,7 @@ def moves(steps: list[str]) -> list[int]:
     return [n for n in found if "probe" not in steps[n - 1]]
 
 
-def test_killed_while_pages_are_moved(tmp_path: Path, ready: Workspace) -> None:
+def test_killed_while_pages_are_moved(tmp_path: Path, ready: Workspace, faults: Faults) -> None:
     before, arguments = page_files(ready), (*RUN_ALL, "--accept-rewrite")
     after = Workspace(tmp_path / "after")
     shutil.copytree(ready.root, after.root, dirs_exist_ok=True)
@@ -56,11 +57,12 @@ def test_killed_while_pages_are_moved(tmp_path: Path, ready: Workspace) -> None:
         assert page_files(workspace) == expected
         restore(workspace.settings, oldest, Silent())
         assert page_files(workspace) == before
+        faults.injected("run killed at a step")
 
     each(work, numbers)
 
 
-def test_killed_while_a_restore_moves_pages(tmp_path: Path, ready: Workspace) -> None:
+def test_killed_while_a_restore_moves_pages(tmp_path: Path, ready: Workspace, faults: Faults) -> None:
     published = Workspace(tmp_path / "published")
     shutil.copytree(ready.root, published.root, dirs_exist_ok=True)
     before, oldest = page_files(published), published.warehouse.snapshot().run_id
@@ -77,5 +79,6 @@ def test_killed_while_a_restore_moves_pages(tmp_path: Path, ready: Workspace) ->
         assert run_in(distill, workspace, "restore", "--to", oldest, stop=Stop(number)).code == -signal.SIGKILL
         passed(run_in(distill, workspace, "vacuum", "--keep-runs", "9"))
         assert page_files(workspace) == before
+        faults.injected("restore killed at a step")
 
     each(work, numbers[::2])
