@@ -15,11 +15,11 @@ from typing import NamedTuple
 import tantivy
 from tantivy.tantivy import __version__ as tantivy_version
 
-from pipeline.codewords import names, spaced
 from pipeline.errors import DamageError, WarehouseError
 
-# Raise the number with any change to the fields, the analyzers or pipeline/codewords.py: then every index is built anew.
-FORMAT = f"1, tantivy {tantivy_version}"
+# Raise the number with any change to the fields, the analyzers, or to `spaced` and `names_in` in sql/functions.sql: then every
+# index is built anew.
+FORMAT = f"2, tantivy {tantivy_version}"
 META = "meta.json"
 HEAP_BYTES = 64 * 1024 * 1024
 # Longer words are data, such as keys and blobs; a sha256 and most paths are shorter.
@@ -30,12 +30,13 @@ MAX_TERMS = 128
 DIGITS = 4
 
 
-class Row(NamedTuple):
-    """A document to be found."""
+class Document(NamedTuple):
+    """What is to be found, cut as sql/functions.sql says: `words` are texts with spaces between words, `names` stand whole."""
 
     id: str
     title: str
-    content: str
+    words: str
+    names: str
 
 
 class Hit(NamedTuple):
@@ -60,7 +61,7 @@ class Shape:
     deleted: int
 
 
-def write(folder: Path, rows: Iterable[Row], gone: Iterable[str] = ()) -> None:
+def write(folder: Path, documents: Iterable[Document], gone: Iterable[str] = ()) -> None:
     """Adds documents to the index in a folder, which may be empty, after taking out those with the ids of `gone`."""
     with _explained(folder):
         path = str(folder)
@@ -68,10 +69,8 @@ def write(folder: Path, rows: Iterable[Row], gone: Iterable[str] = ()) -> None:
         writer = index.writer(heap_size=HEAP_BYTES, num_threads=1)
         for id in gone:
             writer.delete_documents_by_term("id", id)
-        for row in rows:
-            named = [names(row.title), names(row.content)]
-            texts = [spaced(row.title), spaced(row.content)]
-            writer.add_document(tantivy.Document(id=row.id, title=row.title.encode(), words=texts, names=named))
+        for id, title, words, names in documents:
+            writer.add_document(tantivy.Document(id=id, title=title.encode(), words=words, names=names))
         writer.commit()
         writer.wait_merging_threads()
 
@@ -125,10 +124,10 @@ class Index:
     def __len__(self) -> int:
         return int(self._searcher.num_docs)
 
-    def search(self, text: str, k: int) -> list[Hit]:
-        """Returns the best `k` documents, by score and then by id. The text is words to look for, whatever else it may say."""
+    def search(self, words: str, names: str, k: int) -> list[Hit]:
+        """Returns the best `k` documents, by score and then by id. What is asked for is cut as they are: words, no syntax."""
         with _explained(self._folder):
-            terms = self._terms(text)
+            terms = self._terms(words, names)
             if not terms or k < 1:
                 return []
             schema = self._index.schema
@@ -147,10 +146,9 @@ class Index:
             for _, address in found.hits:
                 yield self._searcher.doc(address)["id"][0]
 
-    def _terms(self, text: str) -> list[tuple[str, str]]:
-        text = text.encode("utf-8", "replace").decode()
-        asked = [("words", term) for term in _WORDS.analyze(spaced(text))]
-        asked += [("names", term) for term in _NAMES.analyze(names(text))]
+    def _terms(self, words: str, names: str) -> list[tuple[str, str]]:
+        asked = [("words", term) for term in _WORDS.analyze(words)]
+        asked += [("names", term) for term in _NAMES.analyze(names)]
         known = ((self._searcher.doc_freq(field, term), field, term) for field, term in set(asked))
         rarest = sorted(term for term in known if term[0])[:MAX_TERMS]
         return [(field, term) for _, field, term in rarest]

@@ -9,7 +9,7 @@ import pyarrow as pa
 from pipeline import fulltext, shelf
 from pipeline.engine import Engine
 from pipeline.errors import WarehouseError
-from pipeline.fulltext import Row
+from pipeline.fulltext import Document
 from pipeline.receipts import NO_COUNTS
 from pipeline.run import Run
 from pipeline.snapshots import Snapshot
@@ -20,6 +20,8 @@ STATE = "index"
 # Documents that were taken out count in the statistics until their segment is merged: beyond this share all is built anew.
 MAX_DELETED = 0.1
 SHOWN = 5
+# What a row is found by.
+TEXT = "title || chr(10) || content"
 
 
 def name_now(run: Run) -> str:
@@ -111,10 +113,10 @@ def draft(run: Run, name: str, wanted: int, base: Path | None) -> Path:
     folder = shelf.start(run.store.root, name, base)
     if base is None:
         run.bind_now(SOURCE)
-        fulltext.write(folder, rows_of(run.engine, SOURCE))
+        fulltext.write(folder, documents(run.engine, SOURCE))
     else:
         gone = [row["id"] for row in run.engine.rows("select id from run.unindexed")]
-        fulltext.write(folder, rows_of(run.engine, "after.documents", "id in (select id from run.unwritten)"), gone)
+        fulltext.write(folder, documents(run.engine, "after.documents", "id in (select id from run.unwritten)"), gone)
     found = fulltext.shape(folder).documents
     if found != wanted:
         raise WarehouseError(f"{folder}: the index holds {found} documents, and {SOURCE} {wanted} rows; nothing was published")
@@ -122,12 +124,22 @@ def draft(run: Run, name: str, wanted: int, base: Path | None) -> Path:
     return folder
 
 
-def rows_of(engine: Engine, relation: str, where: str = "true") -> Iterator[Row]:
-    """Yields the rows of a relation as documents, batch by batch."""
-    with engine.stream(f"select id, title, content from {relation} where {where}") as batches:
+def documents(engine: Engine, relation: str, where: str = "true") -> Iterator[Document]:
+    """Yields the rows of a relation with id, title and content as documents, batch by batch."""
+    with engine.stream(f"select id, title, {_cut(TEXT)} from {relation} where {where}") as batches:
         for batch in batches:
-            for texts in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                yield Row(*texts)
+            for values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                yield Document(*values)
+
+
+def question(engine: Engine, text: str) -> tuple[str, str]:
+    """Returns the words and the names of a question, cut as documents are; what is no text in it becomes a question mark."""
+    (row,) = engine.rows(f"select {_cut('asked')} from (select ? as asked)", [text.encode("utf-8", "replace").decode()])
+    return row["words"], row["names"]
+
+
+def _cut(text: str) -> str:
+    return f"spaced({text}) as words, names_in({text}) as names"
 
 
 def count(run: Run) -> dict[str, Any]:

@@ -21,7 +21,6 @@ from pipeline.sources import Stamps
 from pipeline.warehouse import DeltaStore, Version
 from pipeline.writing import commit_checked
 
-
 # Models that this process bound before, each with what it was bound to: acceptance runs the same ones again and again.
 _BOUND: set[tuple[str, ...]] = set()
 

@@ -42,7 +42,11 @@ class Corpus:
 
     def search(self, text: str, k: int = 8) -> list[tuple[str, float]]:
         """Returns ids and scores of the best `k` rows, by score and then by id. Whatever the text is, it is only words."""
-        return [(hit.id, hit.score) for hit in self._index.search(text, k)]
+        return [(hit.id, hit.score) for hit in self._index.search(*self.question(text), k)]
+
+    def question(self, text: str) -> tuple[str, str]:
+        """Returns the words and the names of a text, cut as those of documents are."""
+        return indexing.question(self.engine, text)
 
     def rows(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         """Returns the rows of the corpus that have these ids, by id."""
@@ -50,9 +54,9 @@ class Corpus:
         found = self.engine.rows(f"select * from {SOURCE} where id in ({marks})", list(ids)) if ids else []
         return {row["id"]: row for row in found}
 
-    def texts(self) -> Iterator[fulltext.Row]:
-        """Yields every row of the corpus, in no order."""
-        return indexing.rows_of(self.engine, SOURCE)
+    def documents(self) -> Iterator[fulltext.Document]:
+        """Yields every row of the corpus as the index takes it, in no order."""
+        return indexing.documents(self.engine, SOURCE)
 
 
 @contextmanager
@@ -98,7 +102,7 @@ def _index(warehouse: Warehouse, snapshot: Snapshot, engine: Engine) -> Iterator
         index = _whole(folder)
         if index is None:
             note = f"run {snapshot.run_id} has no index on disk, so one was built for this search alone"
-            fulltext.write(Path(temporary), indexing.rows_of(engine, SOURCE))
+            fulltext.write(Path(temporary), indexing.documents(engine, SOURCE))
             index = fulltext.Index(Path(temporary))
         try:
             yield index, note

@@ -277,3 +277,22 @@ create macro in_percent(part) as cast(cast(round(100 * part) as bigint) as varch
 
 -- The name of a reason as people say it.
 create macro in_words(name) as replace(name, '_', ' ');
+
+-- The text with a space wherever a word ends that no sign ends: between `user` and `Record`; and around each character of the
+-- scripts that put no space between words.
+create macro spaced(t) as
+    regexp_replace(
+        regexp_replace(t, '(\p{Ll})(\p{Lu})', '\1 \2', 'g'),
+        '([\p{Thai}\p{Lao}\p{Myanmar}\p{Khmer}\p{Hiragana}\p{Katakana}\p{Han}])',
+        ' \1 ', 'g'
+    );
+
+-- The names in a text, with a space between them: identifiers, paths, versions, hyphenated codes. A run of letters and digits
+-- that goes on behind `_`, `.`, `/` or `-`, or one with a capital behind a small letter.
+create macro names_in(t) as
+    array_to_string(
+        regexp_extract_all(
+            t, '[\pL\pN]+(?:[_./-]+[\pL\pN]+)+|[\p{Lu}\pN]*\p{Ll}[\p{Ll}\pN]*\p{Lu}[\pL\pN]*'
+        ),
+        ' '
+    );

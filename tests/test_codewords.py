@@ -1,8 +1,12 @@
 """What texts are searched by: words cut where code cuts them, and names kept whole."""
 
+from collections.abc import Iterator
+
 import pytest
 
-from pipeline.codewords import names, spaced
+from pipeline import models
+from pipeline.engine import Engine
+from pipeline.settings import builtin_sql
 
 NAMES = {
     "calls load_user_record() twice": "load_user_record",
@@ -12,6 +16,7 @@ NAMES = {
     "duckdb 1.5.5 and --no-cross-stream": "1.5.5 no-cross-stream",
     "__init__ of a class, HTTPServer, a_": "",
     "größe_messen and 用户_记录": "größe_messen 用户_记录",
+    "größeMessen": "größeMessen",
     "": "",
     "\x00 \" ' ( - _ . /": "",
 }
@@ -19,22 +24,35 @@ SPACED = {
     "UserRecord loads HTTPServer": "User Record loads HTTPServer",
     "load_user E1234 3.14": "load_user E1234 3.14",
     "用户a": " 用  户 a",
-    "größe": "größe",
+    "größeMessen": "größe Messen",
+    "\x00": "\x00",
 }
 
 
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    engine = Engine(models.load([builtin_sql()]).functions.sql, threads=1, spill=tmp_path_factory.mktemp("spill"))
+    yield engine
+    engine.close()
+
+
+def said(engine: Engine, function: str, text: str) -> str:
+    ((found,),) = (row.values() for row in engine.rows(f"select {function}(?) as found", [text]))
+    return str(found)
+
+
 @pytest.mark.parametrize("text", NAMES)
-def test_names(text: str) -> None:
-    assert names(text) == NAMES[text]
+def test_names(engine: Engine, text: str) -> None:
+    assert said(engine, "names_in", text) == NAMES[text]
 
 
 @pytest.mark.parametrize("text", SPACED)
-def test_words_are_spaced(text: str) -> None:
-    assert spaced(text) == SPACED[text]
+def test_words_are_spaced(engine: Engine, text: str) -> None:
+    assert said(engine, "spaced", text) == SPACED[text]
 
 
 @pytest.mark.parametrize("text", ["a_" * 500_000, "aB" * 500_000, "a" * 1_000_000, "a-._/" * 200_000, "_" * 1_000_000], ids=len)
-def test_a_long_text_takes_no_longer_than_its_length(text: str) -> None:
+def test_a_long_text_takes_no_longer_than_its_length(engine: Engine, text: str) -> None:
     # Quadratic time would be hours; the limit of a test is minutes.
-    assert len(names(text)) <= len(text)
-    assert spaced(text).replace(" ", "") == text
+    assert len(said(engine, "names_in", text)) <= len(text)
+    assert said(engine, "spaced", text).replace(" ", "") == text

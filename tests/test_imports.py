@@ -37,7 +37,7 @@ LAYERS = (
     ("upgrading",),
     ("compile", "tables", "receipts", "shelf"),
     ("engine", "fulltext", "models", "readers", "reading", "sources", "splicing"),
-    ("codewords", "errors", "lines", "manifest", "parallel", "report", "settings", "version"),
+    ("errors", "lines", "manifest", "parallel", "report", "settings", "version"),
 )
 LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in modules}
 

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline import fulltext, indexing, search, shelf
 from pipeline.errors import UsageError
-from pipeline.fulltext import Row
+from pipeline.fulltext import Document
 from pipeline.vacuuming import vacuum
 from tests.conftest import Silent, Workspace, statuses
 from tests.forked import borrowed, passed, refused, run_in
@@ -129,12 +129,12 @@ def test_a_k_without_sense(ready: Workspace) -> None:
 
 def test_ties_go_by_id_wherever_they_stand(tmp_path: Path) -> None:
     """Also where those with the smallest ids come last, and in other segments."""
-    rows = [Row(f"rag-{number:04}", "t", "same words") for number in range(300)]
+    rows = [Document(f"rag-{number:04}", "t", "same words", "") for number in range(300)]
     fulltext.write(tmp_path, reversed(rows[:200]))
     fulltext.write(tmp_path, rows[200:])
     index = fulltext.Index(tmp_path)
     for k in (1, 8, 250):
-        assert [hit.id for hit in index.search("words", k)] == [row.id for row in rows[:k]]
+        assert [hit.id for hit in index.search("words", "", k)] == [row.id for row in rows[:k]]
     index.close()
 
 
@@ -186,7 +186,7 @@ def test_nothing_is_done_where_nothing_changed(ready: Workspace) -> None:
 
 def test_many_small_runs_do_not_leave_many_segments(tmp_path: Path) -> None:
     for number in range(60):
-        fulltext.write(tmp_path, [Row(f"rag-{number:04}", "t", notes(number))])
+        fulltext.write(tmp_path, [Document(f"rag-{number:04}", "t", notes(number), "")])
     assert fulltext.shape(tmp_path).documents == 60
     assert len(list(tmp_path.glob("*.store"))) < 20
 

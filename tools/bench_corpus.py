@@ -3,8 +3,18 @@
 import random
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import accumulate, chain, islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pyarrow as pa
+
+from pipeline import indexing, models
+from pipeline.engine import Engine
+from pipeline.fulltext import Document
+from pipeline.settings import builtin_sql
 
 SYLLABLES = [first + vowel for first in "bdfgklmnprstvz" for vowel in "aeiou"]
 WORDS = 60_000
@@ -12,7 +22,34 @@ COMMON = 2_000
 NAMES_PER_DOCUMENT = 4
 DOCUMENTS_PER_NAME = 4
 
+SCHEMA = pa.schema({"id": pa.string(), "title": pa.string(), "content": pa.string()})
+BATCH = 8192
+
 Row = tuple[str, str, str]
+
+
+@contextmanager
+def one_thread() -> Iterator[Engine]:
+    """Yields an engine with the functions of sql/."""
+    with TemporaryDirectory(prefix="distill-bench-") as spill:
+        engine = Engine(models.load([builtin_sql()]).functions.sql, threads=1, spill=Path(spill))
+        try:
+            yield engine
+        finally:
+            engine.close()
+
+
+def batches(rows: Iterable[Row]) -> Iterator[pa.RecordBatch]:
+    rest = iter(rows)
+    while taken := list(islice(rest, BATCH)):
+        yield pa.record_batch([pa.array(column, pa.string()) for column in zip(*taken, strict=True)], SCHEMA)
+
+
+def documents(engine: Engine, rows: Iterable[Row]) -> Iterator[Document]:
+    """Yields rows as the index takes them."""
+    for batch in batches(rows):
+        engine.bind_arrow("run.rows", pa.Table.from_batches([batch]))
+        yield from indexing.documents(engine, "run.rows")
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import re
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,8 +11,8 @@ from typing import Any, Protocol
 import duckdb
 import pyarrow as pa
 
-from pipeline import fulltext
-from tools.bench_corpus import Row
+from pipeline import fulltext, indexing
+from tools.bench_corpus import Row, documents, one_thread
 
 NAMES = ("id", "title", "content")
 
@@ -34,20 +35,22 @@ class Tantivy:
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
         self._folder = folder
+        self._open = ExitStack()
+        self._engine = self._open.enter_context(one_thread())
 
     def build(self, rows: Iterable[Row]) -> None:
-        fulltext.write(self._folder, (fulltext.Row(*row) for row in rows))
+        fulltext.write(self._folder, documents(self._engine, rows))
         self._index = fulltext.Index(self._folder)
 
     def search(self, text: str, k: int) -> list[str]:
-        return [hit.id for hit in self._index.search(text, k)]
+        return [hit.id for hit in self._index.search(*indexing.question(self._engine, text), k)]
 
     def bytes(self) -> int:
         return sum((self._folder / name).stat().st_size for name in fulltext.shape(self._folder).files)
 
     def replace(self, gone: Sequence[str], rows: Sequence[Row]) -> None:
         self._index.close()
-        fulltext.write(self._folder, (fulltext.Row(*row) for row in rows), gone)
+        fulltext.write(self._folder, documents(self._engine, rows), gone)
 
 
 class Fts5:

@@ -17,9 +17,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from pipeline import fulltext
+from pipeline import fulltext, indexing
+from pipeline.engine import Engine
 from pipeline.replay.retrieval import by_overlap, overlap, tokens
-from tools.bench_corpus import Corpus, parts
+from tools.bench_corpus import Corpus, documents, one_thread, parts
 
 K = 8
 
@@ -60,32 +61,37 @@ def timed(search: Callable[[str], Any], texts: Sequence[str]) -> list[float]:
     return took
 
 
-def by_jaccard(corpus: Corpus, tasks: Sequence[Task], scans: int) -> tuple[list[list[str]], list[float]]:
+def by_jaccard(engine: Engine, corpus: Corpus, tasks: Sequence[Task], scans: int) -> tuple[list[list[str]], list[float]]:
     """Returns what jaccard finds for every task, in one pass over the rows; and the ms that so many whole searches take."""
-    asked = [tokens(task.text) for task in tasks]
+    rows = SimpleNamespace(
+        documents=lambda: documents(engine, corpus.rows()), question=lambda text: indexing.question(engine, text)
+    )
+    asked = [tokens(*rows.question(task.text)) for task in tasks]
     best: list[list[tuple[float, str]]] = [[] for _ in tasks]
-    for id, title, content in corpus.rows():
-        held = tokens(f"{title}\n{content}")
+    for document in rows.documents():
+        held = tokens(document.words, document.names)
         for place, words in enumerate(asked):
             if score := overlap(words, held):
-                best[place].append((-score, id))
+                best[place].append((-score, document.id))
         if len(best[0]) > 10_000:
             best = [heapq.nsmallest(K, scored) for scored in best]
     found = [[id for _, id in heapq.nsmallest(K, scored)] for scored in best]
-    rows = SimpleNamespace(texts=lambda: (fulltext.Row(*row) for row in corpus.rows()))
-    generated = timed(lambda text: sum(1 for _ in rows.texts()), [""])[0]
+    generated = timed(lambda text: sum(1 for _ in corpus.rows()), [""])[0]
     took = timed(lambda text: by_overlap(rows, text, K), [task.text for task in tasks[:scans]])  # type: ignore[arg-type]
     return found, [one - generated for one in took]
 
 
-def by_bm25(corpus: Corpus, tasks: Sequence[Task], _scans: int) -> tuple[list[list[str]], list[float]]:
+def by_bm25(engine: Engine, corpus: Corpus, tasks: Sequence[Task], _scans: int) -> tuple[list[list[str]], list[float]]:
     """Returns what the index finds for every task, and the ms of each search."""
     with tempfile.TemporaryDirectory(prefix="distill-bench-") as folder:
-        fulltext.write(Path(folder), (fulltext.Row(*row) for row in corpus.rows()))
+        fulltext.write(Path(folder), documents(engine, corpus.rows()))
         index = fulltext.Index(Path(folder))
         try:
-            found = [[hit.id for hit in index.search(task.text, K)] for task in tasks]
-            return found, timed(lambda text: index.search(text, K), [task.text for task in tasks])
+
+            def search(text: str) -> list[str]:
+                return [hit.id for hit in index.search(*indexing.question(engine, text), K)]
+
+            return [search(task.text) for task in tasks], timed(search, [task.text for task in tasks])
         finally:
             index.close()
 
@@ -101,7 +107,8 @@ def main() -> None:
         corpus = Corpus(size)
         tasks = tasks_of(corpus, arguments.tasks)
         for name, search in (("bm25", by_bm25), ("jaccard", by_jaccard)):
-            found, took = search(corpus, tasks, arguments.scans)
+            with one_thread() as engine:
+                found, took = search(engine, corpus, tasks, arguments.scans)
             known, said = (recall(found, tasks, kind) for kind in ("known item", "paraphrase"))
             p50, worst = statistics.median(took), max(took)
             print(f"| {size:,} | {name} | {known:.2f} | {said:.2f} | {p50:,.1f} | {worst:,.1f} |", flush=True)

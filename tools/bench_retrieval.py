@@ -18,15 +18,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tools.bench_corpus import Corpus, Question, Row
+from tools.bench_corpus import BATCH, SCHEMA, Corpus, Question, Row, batches
 from tools.bench_engines import ENGINES
 
 K = 8
-SCHEMA = pa.schema({"id": pa.string(), "title": pa.string(), "content": pa.string()})
-BATCH = 8192
 KINDS = ("words", "name", "parts")
 
 
@@ -36,10 +33,9 @@ def read(path: Path) -> Iterator[Row]:
 
 
 def write(path: Path, rows: Iterable[Row]) -> None:
-    rest = iter(rows)
     with pq.ParquetWriter(path, SCHEMA, compression="zstd") as writer:
-        while taken := list(islice(rest, BATCH)):
-            writer.write_batch(pa.record_batch([pa.array(column, pa.string()) for column in zip(*taken, strict=True)], SCHEMA))
+        for batch in batches(rows):
+            writer.write_batch(batch)
 
 
 def prepare(folder: Path, size: int, questions: int) -> None:

@@ -2,7 +2,6 @@
 
 import heapq
 
-from pipeline.codewords import names, spaced
 from pipeline.search import Corpus
 
 RETRIEVERS = ("bm25", "jaccard")
@@ -17,18 +16,18 @@ def retrieve(corpus: Corpus, task: str, k: int, retriever: str) -> list[tuple[st
 
 def by_overlap(corpus: Corpus, task: str, k: int) -> list[tuple[str, float]]:
     """Returns the rows whose words overlap most with the task's. Reads all of them: the baseline, not a way to search."""
-    asked = tokens(task)
+    asked = tokens(*corpus.question(task))
     if not asked:
         return []
-    scored = ((-overlap(asked, tokens(f"{row.title}\n{row.content}")), row.id) for row in corpus.texts())
+    scored = ((-overlap(asked, tokens(held.words, held.names)), held.id) for held in corpus.documents())
     best = heapq.nsmallest(k, (pair for pair in scored if pair[0] < 0))
     return [(id, round(-score, 4)) for score, id in best]
 
 
-def tokens(text: str) -> frozenset[str]:
-    """Returns the words and the names of a text in lower case, cut as the index cuts them."""
-    words = "".join(sign if sign.isalnum() else " " for sign in spaced(text))
-    return frozenset(f"{words} {names(text)}".lower().split())
+def tokens(words: str, names: str) -> frozenset[str]:
+    """Returns the words and the names of a text that was cut for the index, in lower case."""
+    bare = "".join(sign if sign.isalnum() else " " for sign in words)
+    return frozenset(f"{bare} {names}".lower().split())
 
 
 def overlap(one: frozenset[str], other: frozenset[str]) -> float:
