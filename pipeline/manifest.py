@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-_LINE = re.compile(r"([0-9a-f]{64})  ((?:[a-z0-9][a-z0-9-]{0,90}|README)\.md)")
+_LINE = re.compile(r"[0-9a-f]{64}  (?:[a-z0-9][a-z0-9-]{0,90}|README)\.md")
 
 _NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EISDIR, errno.ENXIO)
 
@@ -24,7 +24,7 @@ def read(path: Path) -> dict[str, str]:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return {}
-    return {matched[2]: matched[1] for line in lines if (matched := _LINE.fullmatch(line))}
+    return {line[66:]: line[:64] for line in lines if _LINE.fullmatch(line)}
 
 
 def on_disk(folder: Path, names: Iterable[str]) -> dict[str, str]:

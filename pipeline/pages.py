@@ -76,7 +76,7 @@ def _wanted(run: Run) -> dict[str, str]:
     index: str = run.engine.value(run.library[INDEX].sql)
     run.engine.bind_arrow("run.index", pa.table({"file": [README], "page": [index]}))
     hashes = f"select file, page_sha256 from {TABLE} union all select file, sha256(page) from run.index"
-    return {row["file"]: row["page_sha256"] for row in run.engine.rows(hashes)}
+    return _by_name(run, hashes)
 
 
 def _texts(run: Run) -> Iterator[tuple[str, str]]:
@@ -90,7 +90,12 @@ def _known(run: Run) -> dict[str, str]:
     """Returns the hashes of all pages that are ours: those that the manifest in place names, and those that were published."""
     found = manifest.read(run.settings.exports / MANIFEST)
     run.bind("before.rows", run.table_before(TABLE) or run.store.read(TABLE, run.store.first_version(TABLE)))
-    return found | {r["file"]: r["page_sha256"] for r in run.engine.rows("select file, page_sha256 from before.rows")}
+    return found | _by_name(run, "select file, page_sha256 from before.rows")
+
+
+def _by_name(run: Run, query: str) -> dict[str, str]:
+    rows = run.engine.arrow(query)
+    return dict(zip(rows["file"].to_pylist(), rows["page_sha256"].to_pylist(), strict=True))
 
 
 def read_again(run: Run, file: ExportFile) -> None:
