@@ -100,9 +100,10 @@ class Run:
 
     def try_models(self, models: Iterable[Compiled]) -> None:
         """Binds every model once, so that a mistake shows although its stream may have no lines. Names the file."""
+        shared = [model.sql for model in self.library.models.values() if model.is_shared]
         for model in models:
             schemas = (self.store.tables[name].schema.to_string() for name in sorted(model.inputs & self.store.tables.keys()))
-            trial = (self.library.functions.sql, model.sql, *schemas)
+            trial = (self.library.functions.sql, *shared, model.sql, *schemas)
             if trial in _BOUND:
                 continue
             try:

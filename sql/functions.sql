@@ -283,7 +283,7 @@ create macro in_words(name) as replace(name, '_', ' ');
 create macro spaced(t) as
     regexp_replace(
         regexp_replace(t, '([a-z])([A-Z])', '\1 \2', 'g'),
-        '([\p{Thai}\p{Lao}\p{Myanmar}\p{Khmer}\p{Hiragana}\p{Katakana}\p{Han}])', ' \1 ', 'g'
+        '([\p{Thai}\p{Lao}\p{Myanmar}\p{Khmer}\p{Han}\x{3040}-\x{30ff}\x{ff66}-\x{ff9f}])', ' \1 ', 'g'
     );
 
 -- The names in a text, with a space between them: identifiers, paths, versions, hyphenated codes. A run of letters and digits
@@ -296,7 +296,9 @@ create macro names_in(t) as
             replace(
                 '@+(?:[_./-]+@+)+|@*[a-z][a-z0-9]*[A-Z]@*',
                 '@',
-                '[0-9A-Za-z\x{c0}-\x{1fff}\x{2c00}-\x{2fff}\x{3041}-\x{10ffff}]'
+                '[0-9A-Za-z\x{c0}-\x{d6}\x{d8}-\x{f6}\x{f8}-\x{1fff}\x{2c00}-\x{2dff}\x{2e80}-\x{2fff}'
+                || '\x{3041}-\x{30fa}\x{30fc}-\x{d7ff}\x{f900}-\x{fdff}\x{fe70}-\x{fefc}\x{ff10}-\x{ff19}'
+                || '\x{ff21}-\x{ff3a}\x{ff41}-\x{ff5a}\x{ff66}-\x{ffdc}\x{10000}-\x{1efff}\x{20000}-\x{3ffff}]'
             )
         ),
         ' '

@@ -13,6 +13,7 @@ import pytest
 
 from pipeline.reader import Warehouse
 from pipeline.receipts import Receipt
+from pipeline.replay.model import KEYS
 from pipeline.runner import Outcome, run_stages
 from pipeline.settings import Gates, Settings
 from pipeline.tables import is_chronicle
@@ -109,9 +110,9 @@ class Workspace:
 
     def command(self, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
         """Runs the real `distill` in a process of its own, with the folders of this workspace."""
-        job = Job(arguments, str(self.root / JOBS / "command"), str(self.root), self.environment() | environment)
         with borrowed() as distill:
-            done = distill.run(job)
+            folder = self.root / JOBS / str(id(distill))
+            done = distill.run(Job(arguments, str(folder), str(self.root), self.environment() | environment))
         return subprocess.CompletedProcess(arguments, done.code, done.out, done.err)
 
     def environment(self) -> dict[str, str]:
@@ -131,12 +132,19 @@ def statuses(outcome: Outcome) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def acceptance_kept(tmp_path_factory: pytest.TempPathFactory) -> None:
+def acceptance_kept(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Where commands remember what acceptance found: one folder for all workers, new for every session."""
     base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "acceptance"
+    folder = (base.parent if hasattr(request.config, "workerinput") else base) / "acceptance"
     folder.mkdir(exist_ok=True)
     os.environ[KEPT] = str(folder)
+
+
+@pytest.fixture(autouse=True)
+def no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test knows the key of whoever runs it."""
+    for name in (*KEYS, *(name for name in os.environ if name.startswith("OPENAI_"))):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture

@@ -23,8 +23,9 @@ def remembering(examine: Callable[[Path | None], list[Verdict]]) -> Callable[[Pa
     def remembered(sql: Path | None = None) -> list[Verdict]:
         if KEPT not in os.environ:
             return examine(sql)
-        texts = (path.read_bytes() for folder in Settings(sql=sql).sql_folders() for path in sorted(folder.rglob("*.sql")))
-        kept = Path(os.environ[KEPT], hashlib.sha256(b"\0".join(texts)).hexdigest())
+        paths = ((folder, path) for folder in Settings(sql=sql).sql_folders() for path in sorted(folder.rglob("*.sql")))
+        texts = (f"{path.relative_to(folder)}\0{path.read_text(encoding='utf-8')}" for folder, path in paths)
+        kept = Path(os.environ[KEPT], hashlib.sha256("\0".join(texts).encode()).hexdigest())
         if not kept.exists():
             with tempfile.NamedTemporaryFile(dir=kept.parent, delete=False) as written:
                 pickle.dump(examine(sql), written)

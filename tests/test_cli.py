@@ -225,6 +225,29 @@ def test_defaults_are_below_the_current_directory(prepared: Workspace, tmp_path:
     assert {path.name for path in tmp_path.iterdir()} == {"data", "warehouse", "exports", "reports"}
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("--version",), 0),
+        (("history",), 0),
+        (("restore", "--to", "1 run ago", "--dry-run"), 0),
+        (("vacuum", "--dry-run"), 0),
+        (("diff", "scored.runs", "1 run ago"), 0),
+        (("search", "Finding"), 0),
+        (("models",), 0),
+        (("replay", "--task", "x", "--model", "m", "--base-url", "http://127.0.0.1:1/v1"), 3),
+        (("replay-trend",), 0),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+def test_the_installed_command(published: Workspace, arguments: tuple[str, ...], code: int) -> None:
+    """The script itself, in an interpreter that nobody warmed."""
+    command = [str(Path(sys.executable).with_name("distill")), *arguments]
+    done = subprocess.run(command, env=published.environment(), capture_output=True, text=True)
+    assert done.returncode == code and "Traceback" not in done.stderr, done.stdout + done.stderr
+    assert bool(done.stderr) == bool(code)
+
+
 def test_no_escape_codes_beyond_a_terminal(published: Workspace, distill: Distill) -> None:
     published.write("scrum_reviews.jsonl", [review(11), b"{more broken"])
     for arguments in (("run-all",), ("tables",), ("receipts",), ("health",), ("sql", "select * from scored.runs"), ("--help",)):

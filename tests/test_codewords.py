@@ -17,6 +17,8 @@ NAMES = {
     "__init__ of a class, HTTPServer, a_": "",
     "größe_messen and 用户_记录": "größe_messen 用户_记录",
     "größeMessen": "größeMessen",
+    "详见（src/auth/token.py），🔧src/a.py、\ufeffb_c": "src/auth/token.py src/a.py b_c",
+    "1×load_a ÷b_c ・d_e，f_g": "load_a b_c d_e f_g",
     "": "",
     "\x00 \" ' ( - _ . /": "",
 }
@@ -24,6 +26,8 @@ SPACED = {
     "UserRecord loads HTTPServer": "User Record loads HTTPServer",
     "load_user E1234 3.14": "load_user E1234 3.14",
     "用户a": " 用  户 a",
+    "ユーザーID": " ユ  ー  ザ  ー ID",
+    "ไทยa": " ไ  ท  ย a",
     "größeMessen": "größe Messen",
     "\x00": "\x00",
 }

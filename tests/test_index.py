@@ -1,4 +1,4 @@
-"""The full-text index: built, brought up to what changed, searched with anything, damaged, killed, restored, vacuumed."""
+"""The full-text index: built, brought up to what changed, searched with anything, damaged, restored, vacuumed."""
 
 import json
 import shutil

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import search
+from pipeline import fulltext, indexing, search, shelf
 from tests.conftest import Workspace
 from tests.faults.record import Faults
 from tests.forked import Distill, Stop, each, run_in
+from tests.killing import RUN_ALL
 from tests.rows import review
 
 STREAM = "observer_reviews.jsonl"
@@ -27,6 +28,15 @@ def first_found(workspace: Workspace, number: int) -> str:
     return titles[found]
 
 
+def indexed(workspace: Workspace) -> list[str]:
+    name = indexing.name_in(workspace.warehouse.snapshot())
+    index = fulltext.Index(shelf.place(workspace.settings.warehouse, name or ""))
+    try:
+        return sorted(index.ids())
+    finally:
+        index.close()
+
+
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A published state, and lines that came in after."""
@@ -38,17 +48,23 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 
 def test_killed_while_indexing(published: Workspace, tmp_path: Path, faults: Faults) -> None:
+    clean = Workspace(tmp_path / "clean")
+    shutil.copytree(published.data, clean.data, dirs_exist_ok=True)
+    clean.passed()
+
     def work(distill: Distill, stop: Stop) -> None:
         name = "".join(letter for letter in stop.text if letter.isalnum())
         workspace = Workspace(tmp_path / f"{name}-{stop.after}")
         shutil.copytree(published.root, workspace.root, dirs_exist_ok=True)
-        done = run_in(distill, workspace, "run-all", stop=stop)
+        done = run_in(distill, workspace, *RUN_ALL, stop=stop)
         assert done.code < 0, done.text
         assert first_found(workspace, 39) == "t39.py"
         run_in(distill, workspace, "vacuum", "--dry-run")
         assert not (workspace.settings.warehouse / "index/.drafts").exists()
         workspace.passed()
         assert first_found(workspace, 42) == "t42.py"
+        assert indexed(workspace) == sorted(row["id"] for row in clean.rows("exports.rag"))
+        assert workspace.files() == clean.files()
         faults.injected("run killed at a step")
 
     places = ("draft Run", "/index/.drafts/", "/ops/snapshots/")

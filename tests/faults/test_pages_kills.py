@@ -54,9 +54,9 @@ def test_killed_while_pages_are_moved(tmp_path: Path, ready: Workspace, faults: 
         oldest = workspace.warehouse.snapshot("1 run ago").run_id
         # Any command that writes finishes what was begun, also one that then goes back.
         passed(run_in(distill, workspace, *arguments))
-        assert page_files(workspace) == expected
+        assert page_files(workspace) == expected and workspace.files() == after.files()
         restore(workspace.settings, oldest, Silent())
-        assert page_files(workspace) == before
+        assert page_files(workspace) == before and workspace.files() == ready.files()
         faults.injected("run killed at a step")
 
     each(work, numbers)
@@ -78,7 +78,7 @@ def test_killed_while_a_restore_moves_pages(tmp_path: Path, ready: Workspace, fa
         shutil.copytree(published.root, workspace.root, dirs_exist_ok=True)
         assert run_in(distill, workspace, "restore", "--to", oldest, stop=Stop(number)).code == -signal.SIGKILL
         passed(run_in(distill, workspace, "vacuum", "--keep-runs", "9"))
-        assert page_files(workspace) == before
+        assert page_files(workspace) == before and workspace.files() == after.files()
         faults.injected("restore killed at a step")
 
     each(work, numbers[::2])

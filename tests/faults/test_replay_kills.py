@@ -41,6 +41,7 @@ def test_killed_before_and_after_every_step(evidence: Path, tmp_path: Path, faul
         workspace.passed()
         landed = [row["run_id"] for row in workspace.rows("evidence.records") if row["source"] == "replay_runs"]
         assert sorted(landed) == sorted(f"{replay_id}/{attempt}" for replay_id, attempt in later)
+        assert workspace.files() == Workspace(evidence).files()
         faults.injected(KILLED)
 
     with serving(BAD) as stub:
@@ -61,5 +62,8 @@ def test_killed_again_and_again_between_rows_and_lines(evidence: Path, tmp_path:
         assert asked(distill, workspace, stub.url).code == 1
     rows = sorted(workspace.rows("replay.runs"), key=lambda row: row["created_at"])
     assert [line["replay_id"] for line in logged(workspace)] == [row["replay_id"] for row in rows] and len(rows) == 4
+    workspace.passed()
+    assert sum(row["source"] == "replay_runs" for row in workspace.rows("evidence.records")) == 4
+    assert workspace.files() == Workspace(evidence).files()
     for _ in range(3):
         faults.injected(KILLED)
