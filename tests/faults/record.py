@@ -48,7 +48,7 @@ Written by `make faults-report`, from what the suite in `tests/faults` injected 
 injects as many again, and fails where this page or the README says otherwise. A fault counts only once all of this was seen
 after it: a message of a few lines that says what, where and what to do next; the exit code that is documented; every landed
 line there, once; no line in `exports/` that a clean run over the same input does not write, to the byte; and the next run, or
-the commands that the message names, leave what a run without the fault leaves. The states that warehouses are held against
+the commands that the message names, leave what a run without the fault leaves. Most states that warehouses are held against
 were themselves held against `tests/oracle`, which shares no code with the product.
 
 | fault | injected | how, and what was seen after each |
