@@ -213,7 +213,7 @@ def read_lock(path: Path) -> dict[str, tuple[int, str]]:
 
 def write_lock(folder: Path) -> Path:
     """Writes the lock of one folder. Raises ModelError where SQL changed but its version did not."""
-    library = load((folder,))
+    library = load([folder])
     stale = [line for line in library.unlocked() if "its SQL changed" in line]
     if stale:
         raise ModelError("\n".join(stale))

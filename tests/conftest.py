@@ -3,7 +3,7 @@
 import json
 import os
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pipeline import models
+from pipeline.engine import Engine
 from pipeline.reader import Warehouse
 from pipeline.receipts import Receipt
 from pipeline.replay.model import KEYS
 from pipeline.runner import Outcome, run_stages
-from pipeline.settings import Gates, Settings
+from pipeline.settings import Gates, Settings, builtin_sql
 from pipeline.tables import is_chronicle
 
 pytest.register_assert_rewrite("tests.forked")
 
-from tests.forked import JOBS, Job, borrowed  # noqa: E402
+from tests.forked import borrowed, run_in  # noqa: E402
 from tests.remembering import KEPT  # noqa: E402
 
 if TYPE_CHECKING:
@@ -111,8 +113,7 @@ class Workspace:
     def command(self, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
         """Runs the real `distill` in a process of its own, with the folders of this workspace."""
         with borrowed() as distill:
-            folder = self.root / JOBS / str(id(distill))
-            done = distill.run(Job(arguments, str(folder), str(self.root), self.environment() | environment))
+            done = run_in(distill, self, *arguments, at=self.root, environment=environment)
         return subprocess.CompletedProcess(arguments, done.code, done.out, done.err)
 
     def environment(self) -> dict[str, str]:
@@ -145,6 +146,14 @@ def no_key(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test knows the key of whoever runs it."""
     for name in (*KEYS, *(name for name in os.environ if name.startswith("OPENAI_"))):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """An engine with our functions and nothing else."""
+    engine = Engine(models.load([builtin_sql()]).functions.sql, threads=1, spill=tmp_path_factory.mktemp("spill"))
+    yield engine
+    engine.close()
 
 
 @pytest.fixture

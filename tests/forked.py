@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, TypeVar
@@ -66,18 +66,18 @@ class Stop:
 class Job:
     """One command to run, and where its output goes.
 
-    at:         the current folder, if it is not the one for the output
+    at:         the current folder
     file_bytes: no file may grow beyond this, if it is not 0; steps are not counted then
     mortal:     file modes hold for it even where it runs as root
     """
 
     arguments: Sequence[str]
     folder: str
-    at: str = ""
-    environment: Mapping[str, str] = field(default_factory=dict)
-    stop: Stop | None = None
-    file_bytes: int = 0
-    mortal: bool = False
+    at: str
+    environment: Mapping[str, str]
+    stop: Stop | None
+    file_bytes: int
+    mortal: bool
 
     @property
     def go(self) -> Path:
@@ -166,6 +166,7 @@ def run_in(
     distill: Distill,
     workspace: "Workspace",
     *arguments: str,
+    at: Path | None = None,
     stop: Stop | None = None,
     environment: Mapping[str, str] | None = None,
     file_bytes: int = 0,
@@ -174,7 +175,7 @@ def run_in(
     """Runs a command on the folders of a workspace, but for those that `environment` names."""
     folder = workspace.root / JOBS / str(id(distill))
     given = workspace.environment() | dict(environment or {})
-    return distill.run(Job(arguments, str(folder), environment=given, stop=stop, file_bytes=file_bytes, mortal=mortal))
+    return distill.run(Job(arguments, str(folder), str(at or folder), given, stop, file_bytes, mortal))
 
 
 def passed(done: Done) -> Done:

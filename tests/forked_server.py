@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -113,6 +113,12 @@ def _hook(steps: Steps) -> None:
     steps.wrap(shutil, "rmtree", lambda path, *_: Path(path).exists())
 
 
+def _once(load: Callable[[Iterable[Path]], Any]) -> Callable[[Iterable[Path]], Any]:
+    """Returns a function of folders that does its work once for each of them."""
+    cached = functools.cache(load)
+    return lambda folders: cached(tuple(folders))
+
+
 def _warm() -> None:
     """Loads what every command needs. What is remembered hangs on the files below sql/ alone."""
     import openai  # noqa: F401 - `replay` loads it late
@@ -130,7 +136,7 @@ def _warm() -> None:
     from pipeline.settings import builtin_sql
 
     for module, name in ((pipeline.models, "load"), (pipeline.tables, "load")):
-        setattr(module, name, functools.cache(getattr(module, name)))
+        setattr(module, name, _once(getattr(module, name)))
     vars(pipeline.reader)["load_tables"] = pipeline.tables.load
     library = pipeline.models.load((builtin_sql(),))
     library.unlocked()
@@ -177,7 +183,7 @@ def _in_child(job: Job) -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.environ.clear()
     os.environ.update(job.environment, RUST_BACKTRACE="1")  # no native stack may show
-    os.chdir(job.at or folder)
+    os.chdir(job.at)
     if job.mortal:
         _obey_modes()
     if job.file_bytes:

@@ -1,8 +1,11 @@
 """Warehouses inside of a git repository with models of its own, as a team has them."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from tests.conftest import Workspace
 from tests.forked import JOBS
@@ -34,3 +37,10 @@ def make_repository(root: Path) -> Path:
     git(workspace, "init", "--quiet")
     commit(workspace)
     return workspace.root
+
+
+def entered(published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """Returns a copy of a repository, which is the current folder from now on."""
+    shutil.copytree(published, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return Workspace(tmp_path)

@@ -21,13 +21,6 @@ from tests.test_ledger import call
 Row = dict[str, Any]
 
 
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    engine = Engine(models.load([builtin_sql()]).functions.sql, threads=1, spill=tmp_path_factory.mktemp("spill"))
-    yield engine
-    engine.close()
-
-
 def ranked(
     engine: Engine, min_records: int, **fleet: tuple[int, int, int] | tuple[int, int, int, float]
 ) -> tuple[list[Row], Row]:

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import fulltext, indexing, search, shelf
+from pipeline import fulltext, search, shelf
 from pipeline.errors import UsageError
 from pipeline.fulltext import Document
 from pipeline.vacuuming import vacuum
 from tests.conftest import Silent, Workspace, statuses
 from tests.forked import borrowed, passed, refused, run_in
 from tests.rows import review
+from tests.searching import folder, found, ids, indexed
 from tests.states import put_back
 
 STREAM = "observer_reviews.jsonl"
@@ -28,31 +29,8 @@ def rows(first: int, last: int, verdict: str = "accept") -> list[dict[str, objec
     return [review(f"t{number}", verdict, notes(number), number % 60) for number in range(first, last)]
 
 
-def folder(workspace: Workspace, as_of: str | None = None) -> Path:
-    name = indexing.name_in(workspace.warehouse.snapshot(as_of))
-    return shelf.place(workspace.settings.warehouse, name or "")
-
-
 def folders(workspace: Workspace) -> set[str]:
     return {path.name for path in (workspace.settings.warehouse / "index").iterdir()}
-
-
-def found(workspace: Workspace, text: str, k: int = 8, as_of: str | None = None) -> list[tuple[str, float]]:
-    with search.opened(workspace.warehouse, as_of) as corpus:
-        assert corpus.note is None
-        return corpus.search(text, k)
-
-
-def ids(workspace: Workspace) -> set[str]:
-    return {row["id"] for row in workspace.rows("exports.rag")}
-
-
-def indexed(workspace: Workspace) -> list[str]:
-    index = fulltext.Index(folder(workspace))
-    try:
-        return sorted(index.ids())
-    finally:
-        index.close()
 
 
 @pytest.fixture(scope="module")

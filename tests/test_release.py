@@ -20,7 +20,7 @@ from pipeline.vacuuming import vacuum
 from pipeline.warehouse import locked
 from tests.conftest import Silent, Workspace
 from tests.forked import borrowed, refused, run_in
-from tests.repositories import PASSING, commit, git, make_repository
+from tests.repositories import PASSING, commit, entered, git, make_repository
 from tests.rows import copied_sql, edit
 from tests.states import STREAM, new_files, put_back, rows_of, state_of
 
@@ -36,9 +36,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def ready(published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
-    shutil.copytree(published, tmp_path, dirs_exist_ok=True)
-    monkeypatch.chdir(tmp_path)
-    return Workspace(tmp_path)
+    return entered(published, tmp_path, monkeypatch)
 
 
 @pytest.fixture

@@ -176,13 +176,6 @@ def test_spark_can_say_it(model: Model) -> None:
     assert isinstance(sqlglot.parse_one(said, dialect="spark"), exp.Query)
 
 
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    engine = Engine(FUNCTIONS.sql, threads=1, spill=tmp_path_factory.mktemp("spill"))
-    yield engine
-    engine.close()
-
-
 @each_model
 def test_round_trip_keeps_the_meaning(model: Model, engine: Engine) -> None:
     """What sqlglot writes is to DuckDB the same query: the models of streams run after such a trip."""

@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
@@ -81,7 +82,7 @@ def by_jaccard(engine: Engine, corpus: Corpus, tasks: Sequence[Task], scans: int
     return found, [one - generated for one in took]
 
 
-def by_bm25(engine: Engine, corpus: Corpus, tasks: Sequence[Task], _scans: int) -> tuple[list[list[str]], list[float]]:
+def by_bm25(engine: Engine, corpus: Corpus, tasks: Sequence[Task]) -> tuple[list[list[str]], list[float]]:
     """Returns what the index finds for every task, and the ms of each search."""
     with tempfile.TemporaryDirectory(prefix="distill-bench-") as folder:
         fulltext.write(Path(folder), documents(engine, corpus.rows()))
@@ -106,9 +107,9 @@ def main() -> None:
     for size in map(int, arguments.sizes.split(",")):
         corpus = Corpus(size)
         tasks = tasks_of(corpus, arguments.tasks)
-        for name, search in (("bm25", by_bm25), ("jaccard", by_jaccard)):
+        for name, search in (("bm25", by_bm25), ("jaccard", partial(by_jaccard, scans=arguments.scans))):
             with one_thread() as engine:
-                found, took = search(engine, corpus, tasks, arguments.scans)
+                found, took = search(engine, corpus, tasks)
             known, said = (recall(found, tasks, kind) for kind in ("known item", "paraphrase"))
             p50, worst = statistics.median(took), max(took)
             print(f"| {size:,} | {name} | {known:.2f} | {said:.2f} | {p50:,.1f} | {worst:,.1f} |", flush=True)

@@ -23,6 +23,6 @@ def lock(check: bool, sql: Path | None) -> None:
     if not check:
         click.echo(f"wrote {models.write_lock(folder)}")
         return
-    findings = models.load((folder,)).unlocked()
+    findings = models.load([folder]).unlocked()
     click.echo("\n".join(findings) or f"{folder / models.LOCK_FILE}: every model is locked")
     sys.exit(1 if findings else 0)

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import fulltext, indexing, search, shelf
 from tests.conftest import Workspace
 from tests.faults.record import Faults
 from tests.forked import Distill, Stop, each, run_in
 from tests.killing import RUN_ALL
 from tests.rows import review
+from tests.searching import found, ids, indexed
 
 STREAM = "observer_reviews.jsonl"
 
@@ -21,20 +21,9 @@ def rows(first: int, last: int) -> list[dict[str, object]]:
 
 def first_found(workspace: Workspace, number: int) -> str:
     """Returns the title of what is found first for the code of a finding."""
-    with search.opened(workspace.warehouse, None) as corpus:
-        assert corpus.note is None
-        ((found, _),) = corpus.search(f"E{1000 + number}", 1)
+    ((best, _),) = found(workspace, f"E{1000 + number}", 1)
     titles: dict[str, str] = {row["id"]: row["title"] for row in workspace.rows("exports.rag")}
-    return titles[found]
-
-
-def indexed(workspace: Workspace) -> list[str]:
-    name = indexing.name_in(workspace.warehouse.snapshot())
-    index = fulltext.Index(shelf.place(workspace.settings.warehouse, name or ""))
-    try:
-        return sorted(index.ids())
-    finally:
-        index.close()
+    return titles[best]
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +52,7 @@ def test_killed_while_indexing(published: Workspace, tmp_path: Path, faults: Fau
         assert not (workspace.settings.warehouse / "index/.drafts").exists()
         workspace.passed()
         assert first_found(workspace, 42) == "t42.py"
-        assert indexed(workspace) == sorted(row["id"] for row in clean.rows("exports.rag"))
+        assert indexed(workspace) == sorted(ids(clean))
         assert workspace.files() == clean.files()
         faults.injected("run killed at a step")
 

@@ -1,7 +1,6 @@
 """kill -9 around the commit of a release, and two at once: a release is whole or not there, and there is one of a name."""
 
 import json
-import shutil
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,7 +11,7 @@ from pipeline.receipts import validated
 from tests.conftest import Workspace
 from tests.faults.record import Faults
 from tests.forked import JOBS, Stop, borrowed, passed, refused, run_in
-from tests.repositories import PASSING, make_repository
+from tests.repositories import PASSING, entered, make_repository
 from tests.states import STREAM, rows_of, state_of
 
 FREEZE = ("release-freeze", "v1", "--tests", PASSING)
@@ -25,9 +24,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def ready(published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
-    shutil.copytree(published, tmp_path, dirs_exist_ok=True)
-    monkeypatch.chdir(tmp_path)
-    return Workspace(tmp_path)
+    return entered(published, tmp_path, monkeypatch)
 
 
 def test_killed_and_typed_again(ready: Workspace, faults: Faults) -> None:
