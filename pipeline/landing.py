@@ -88,7 +88,9 @@ def _landed_files(
 
     written: list[tuple[Path, int, int] | None] = []
     writer = partial(LineWriter, store.path("raw.lines"), load.schema, read_chunk)
-    for chunk, rows in ordered_map(writer, LineWriter.add, LineWriter.close, chunks(), lambda chunk: chunk.size, written):
+    expected = sum(max(0, _size(file) - (states[file.name].bytes if file.name in states else 0)) for file in files)
+    results = ordered_map(writer, LineWriter.add, LineWriter.close, chunks(), lambda chunk: chunk.size, written, expected)
+    for chunk, rows in results:
         state, blank = states[chunk.source_file], chunk.lines - rows
         states[chunk.source_file] = replace(
             state, landed_lines=state.landed_lines + rows, blank_lines=state.blank_lines + blank
@@ -98,6 +100,14 @@ def _landed_files(
         landed.bytes += chunk.size
         progress(chunk.size)
     return [ParquetFile(*file) for file in written if file is not None]
+
+
+def _size(file: SourceFile) -> int:
+    """Returns the bytes of a file, packed ones as they are; 0 where it can't be told: who reads it will say why."""
+    try:
+        return file.path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _new_chunks(

@@ -6,25 +6,38 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 
-_LINE = re.compile(r"[0-9a-f]{64}  (?:[a-z0-9][a-z0-9-]{0,90}|README)\.md")
+_LINE = re.compile(r"^([0-9a-f]{64})  ((?:[a-z0-9][a-z0-9-]{0,90}|README)\.md)$", re.MULTILINE)
 
 _NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EISDIR, errno.ENXIO)
 
 
-def written(hashes: Mapping[str, str]) -> bytes:
-    """Returns a manifest, by name."""
-    return "".join(f"{sha256}  {name}\n" for name, sha256 in sorted(hashes.items())).encode()
-
-
-def read(path: Path) -> dict[str, str]:
+def read(path: Path) -> Mapping[str, str]:
     """Returns the hashes in a manifest, by name; nothing where there is none. Lines that we would not write don't count."""
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        return _parsed(path.read_bytes())
     except OSError:
         return {}
-    return {line[66:]: line[:64] for line in lines if _LINE.fullmatch(line)}
+
+
+@lru_cache(maxsize=1)  # a run asks for the manifest in place, then for the one that replaces it, several times each
+def _parsed(content: bytes) -> Mapping[str, str]:
+    lines = _LINE.findall(content.decode("utf-8", "replace"))
+    return MappingProxyType({name: sha256 for sha256, name in lines})
+
+
+def write(path: str, content: bytes) -> None:
+    """Writes a new file, not waiting for the disk. A path is a text here: a Path for each of thousands takes longer."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        left = memoryview(content)
+        while left:
+            left = left[os.write(handle, left) :]
+    finally:
+        os.close(handle)
 
 
 def on_disk(folder: Path, names: Iterable[str]) -> dict[str, str]:
@@ -34,7 +47,7 @@ def on_disk(folder: Path, names: Iterable[str]) -> dict[str, str]:
 
 def contents(folder: Path, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
     """Yields the bytes of those of some files that are there; what is no file, or a link, is not there."""
-    below = f"{folder}{os.sep}"  # a Path for each of thousands of files takes longer than reading it
+    below = f"{folder}{os.sep}"
     for name in names:
         try:
             handle = os.open(below + name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -42,9 +55,23 @@ def contents(folder: Path, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
             if error.errno in _NOT_THERE:
                 continue
             raise
-        with os.fdopen(handle, "rb") as file:
-            if stat.S_ISREG(os.fstat(handle).st_mode):
-                yield name, file.read()
+        try:
+            held = os.fstat(handle)
+            if stat.S_ISREG(held.st_mode):
+                yield name, _bytes(handle, held.st_size)
+        finally:
+            os.close(handle)
+
+
+def _bytes(handle: int, size: int) -> bytes:
+    content = os.read(handle, size + 1)
+    if len(content) == size:
+        return content
+    # It changes while it is read, or is longer than one read gives.
+    parts = [content]
+    while part := os.read(handle, 1 << 20):
+        parts.append(part)
+    return b"".join(parts)
 
 
 def looks(folder: Path, names: Iterable[str]) -> list[int] | None:
@@ -52,13 +79,12 @@ def looks(folder: Path, names: Iterable[str]) -> list[int] | None:
 
     Of the same shape as the stamp of one file: a number for all of it, and the newest times.
     """
-    digest, modified, changed, count = hashlib.sha256(), 0, 0, 0
     below = f"{folder}{os.sep}"
-    for name in sorted(names):
-        try:
-            held = os.lstat(below + name)
-        except OSError:
-            return None
-        digest.update(f"{name} {held.st_mode} {held.st_size} {held.st_mtime_ns} {held.st_ctime_ns} {held.st_ino}\n".encode())
-        modified, changed, count = max(modified, held.st_mtime_ns), max(changed, held.st_ctime_ns), count + 1
-    return [int.from_bytes(digest.digest()[:7]), modified, changed, count]
+    try:
+        held = [os.lstat(below + name) for name in sorted(names)]
+    except OSError:
+        return None
+    seen = [(look.st_mode, look.st_size, look.st_mtime_ns, look.st_ctime_ns, look.st_ino) for look in held]
+    digest = hashlib.sha256(repr([sorted(names), seen]).encode()).digest()
+    newest = (max((look[place] for look in seen), default=0) for place in (2, 3))
+    return [int.from_bytes(digest[:7]), *newest, len(seen)]

@@ -18,7 +18,7 @@ from pipeline.errors import DamageError, GateError
 from pipeline.playbooks import INDEX, TABLE
 from pipeline.run import Run
 from pipeline.snapshots import ExportFile
-from pipeline.sources import Stamps
+from pipeline.sources import Stamps, naming
 
 FOLDER = "playbooks"
 README = "README.md"
@@ -26,7 +26,7 @@ MANIFEST = f"{FOLDER}/SHA256SUMS"
 STALE = "STALE"
 _NAME = Path(MANIFEST).name
 # How many pages are read back at a time.
-_BATCH = 500
+_BATCH = 5000
 
 
 def draft(run: Run) -> ExportFile:
@@ -50,33 +50,37 @@ def draft_again(run: Run, version: int, file: ExportFile) -> None:
 
 def _draft(run: Run, in_place: ExportFile | None) -> ExportFile:
     """in_place: the published manifest, where all of it is in place; otherwise every page that is there is hashed."""
-    exports = run.settings.exports
+    engine, exports = run.engine, run.settings.exports
     drafts = _empty_drafts(exports)
-    wanted = _wanted(run)
-    there = manifest.read(exports / MANIFEST) if in_place is not None else manifest.on_disk(exports / FOLDER, wanted)
-    content = manifest.written(wanted)
-    file = ExportFile(MANIFEST, len(content), len(wanted) - 1, hashlib.sha256(content).hexdigest())
-    run.engine.bind_arrow("run.drafted", _hashes({n: sha256 for n, sha256 in wanted.items() if there.get(n) != sha256}))
+    _bind_wanted(run)
+    content: bytes = engine.value(_written("run.wanted")).encode()
+    file = ExportFile(MANIFEST, len(content), content.count(b"\n") - 1, hashlib.sha256(content).hexdigest())
+    if in_place is not None:
+        there = manifest.read(exports / MANIFEST)
+    else:
+        there = manifest.on_disk(exports / FOLDER, _column(run, "select file from run.wanted"))
+    engine.bind_arrow("run.there", _hashes(there))
+    engine.materialise("run.drafted", "select * from run.wanted anti join run.there using (file, page_sha256)")
     if in_place is not None and file.sha256 == in_place.sha256:
         return file
     drafts.mkdir(parents=True)
     below = f"{drafts}{os.sep}"
-    for name, page in _texts(run):
-        with open(below + name, "wb") as draft:  # noqa: PTH123 - a Path for each of thousands of pages takes longer than writing it
-            draft.write(page.encode())
-    stale = {name: sha256 for name, sha256 in _known(run).items() if name not in wanted}
-    (drafts / STALE).write_bytes(manifest.written(stale))
-    # Not waiting for the disk: thousands of waits take long, and a page that a power failure cut off is found by its size.
-    (drafts / _NAME).write_bytes(content)
+    with naming(drafts):
+        for name, page in _texts(run):
+            manifest.write(below + name, page.encode())
+        (drafts / STALE).write_bytes(_stale(run).encode())
+        # Not waiting for the disk: thousands of waits take long, and a page that a power failure cut off is found by its size.
+        (drafts / _NAME).write_bytes(content)
     return file
 
 
-def _wanted(run: Run) -> dict[str, str]:
-    """Returns the hashes of all pages by name, the index among them, which is bound as `run.index`."""
+def _bind_wanted(run: Run) -> None:
+    """Makes `run.wanted` the hashes of all pages by name, and `run.index` the one that is in no table."""
     index: str = run.engine.value(run.library[INDEX].sql)
     run.engine.bind_arrow("run.index", pa.table({"file": [README], "page": [index]}))
-    hashes = f"select file, page_sha256 from {TABLE} union all select file, sha256(page) from run.index"
-    return _by_name(run, hashes)
+    run.engine.define(
+        "run.wanted", f"select file, page_sha256 from {TABLE} union all select file, sha256(page) as page_sha256 from run.index"
+    )
 
 
 def _texts(run: Run) -> Iterator[tuple[str, str]]:
@@ -86,16 +90,22 @@ def _texts(run: Run) -> Iterator[tuple[str, str]]:
             yield from zip(batch["file"].to_pylist(), batch["page"].to_pylist(), strict=True)
 
 
-def _known(run: Run) -> dict[str, str]:
-    """Returns the hashes of all pages that are ours: those that the manifest in place names, and those that were published."""
-    found = manifest.read(run.settings.exports / MANIFEST)
+def _stale(run: Run) -> str:
+    """Returns a manifest of the pages that are ours and none any more: that the one in place names, or that were published."""
+    run.engine.bind_arrow("run.there", _hashes(manifest.read(run.settings.exports / MANIFEST)))
     run.bind("before.rows", run.table_before(TABLE) or run.store.read(TABLE, run.store.first_version(TABLE)))
-    return found | _by_name(run, "select file, page_sha256 from before.rows")
+    known = "select file, page_sha256 from before.rows union all select * from run.there anti join before.rows using (file)"
+    return str(run.engine.value(_written(f"({known}) anti join run.wanted using (file)")))
 
 
-def _by_name(run: Run, query: str) -> dict[str, str]:
-    rows = run.engine.arrow(query)
-    return dict(zip(rows["file"].to_pylist(), rows["page_sha256"].to_pylist(), strict=True))
+def _written(pages: str) -> str:
+    """Returns the SQL of a manifest of some pages."""
+    return f"select coalesce(string_agg(page_sha256 || '  ' || file || chr(10), '' order by file), '') from {pages}"
+
+
+def _column(run: Run, query: str) -> list[str]:
+    column: list[str] = run.engine.arrow(query).column(0).to_pylist()
+    return column
 
 
 def read_again(run: Run, file: ExportFile) -> None:
@@ -109,13 +119,14 @@ def read_again(run: Run, file: ExportFile) -> None:
 def bind_published(run: Run) -> None:
     """Binds all pages that are in place as `read_again` binds drafts."""
     run.bind_now(TABLE)
-    run.engine.bind_arrow("run.drafted", _hashes(_wanted(run)))
+    _bind_wanted(run)
+    run.engine.define("run.drafted", "select * from run.wanted")
     _bind(run, run.settings.exports / FOLDER)
 
 
 def _bind(run: Run, folder: Path) -> None:
     engine = run.engine
-    names = [row["file"] for row in engine.rows("select file from run.drafted order by file")]
+    names = _column(run, "select file from run.drafted order by file")
     engine.bind_arrow("run.read_pages", _pages(folder, ()))
     engine.materialise("files.pages", "select * from run.read_pages")
     for start in range(0, len(names), _BATCH):
@@ -167,22 +178,40 @@ def make_places(exports: Path) -> None:
         raise IsADirectoryError(errno.EISDIR, "is a folder where a page belongs", str(exports / FOLDER / name))
 
 
-def put_in_place(exports: Path, published: Mapping[str, ExportFile], *, trusted: bool = False) -> None:
+def put_in_place(exports: Path, published: Mapping[str, ExportFile], *, trusted: bool = False) -> bool:
     """Moves drafted pages into place and takes away those that are none any more; done again after a kill, it finishes.
 
-    The manifest stays behind, to be moved last. Of what nobody drafted, only files whose bytes are ours are taken away.
+    Returns whether there were any. The manifest stays behind, to be moved last. Of what nobody drafted, only files whose bytes
+    are ours are taken away.
     """
     drafts, file = files.draft_path(exports, FOLDER), published.get(MANIFEST)
     path = drafts / _NAME
     if file is None or not path.is_file() or not (trusted or files.file_sha256(path) == file.sha256):
-        return
+        return False
+    if trusted and _moved_as_one(drafts, exports / FOLDER):
+        return True
     wanted = manifest.read(path)
     (exports / FOLDER).mkdir(parents=True, exist_ok=True)
     drafted, pages = f"{drafts}{os.sep}", f"{exports / FOLDER}{os.sep}"
     for name in sorted(wanted.keys() & _names(drafts)):
         if trusted or files.file_sha256(drafts / name) == wanted[name]:
-            os.replace(drafted + name, pages + name)  # noqa: PTH105 - as above
+            os.replace(drafted + name, pages + name)  # noqa: PTH105 - a Path for each of thousands takes longer
     _take_away(exports / FOLDER, manifest.read(drafts / STALE))
+    return True
+
+
+def _moved_as_one(drafts: Path, folder: Path) -> bool:
+    """Moves a folder of drafts, its manifest in it, to where there is none yet; False where it is to be done page by page."""
+    wanted = manifest.read(drafts / _NAME).keys()
+    if manifest.read(drafts / STALE) or wanted - _names(drafts) or _names(folder):
+        return False
+    (drafts / STALE).unlink()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        drafts.replace(folder)
+    except OSError:  # such as a link to a folder elsewhere
+        return False
+    return True
 
 
 def drop_others(exports: Path, published: Mapping[str, ExportFile]) -> None:
@@ -192,10 +221,12 @@ def drop_others(exports: Path, published: Mapping[str, ExportFile]) -> None:
         (exports / MANIFEST).unlink()
 
 
-def remember(exports: Path, published: Mapping[str, ExportFile], stamps: Stamps) -> None:
-    """Keeps how the pages look that this process put in place."""
+def remember(exports: Path, published: Mapping[str, ExportFile], stamps: Stamps, *, moved: bool) -> None:
+    """Keeps how the pages look that this process put in place; where it `moved` none, what is known of them stays."""
     file = published.get(MANIFEST)
-    if file is not None and (seen := manifest.looks(exports / FOLDER, manifest.read(exports / MANIFEST))) is not None:
+    if file is None or (not moved and stamps.keep(FOLDER, file.sha256)):
+        return
+    if (seen := manifest.looks(exports / FOLDER, manifest.read(exports / MANIFEST))) is not None:
         stamps.remember_own(FOLDER, exports / FOLDER, file.sha256, seen)
 
 
@@ -221,6 +252,5 @@ def _empty_drafts(exports: Path) -> Path:
 
 
 def _hashes(hashes: Mapping[str, str]) -> pa.Table:
-    names = sorted(hashes)
-    columns = (pa.array(names, pa.string()), pa.array([hashes[name] for name in names], pa.string()))
+    columns = (pa.array(hashes.keys(), pa.string()), pa.array(hashes.values(), pa.string()))
     return pa.table(columns, names=["file", "page_sha256"])

@@ -25,19 +25,22 @@ def ordered_map(
     items: Iterable[Item],
     size: Callable[[Item], int],
     ended: list[Last],
+    expected: int = 0,
 ) -> Iterator[Result]:
     """Yields `use(tool, item)` for every item, in order, with one tool per process; after all, `ended` has `end(tool)` of each.
 
-    The first ones run here, up to SIZE_BEFORE_A_POOL bytes; only a longer stream is worth the start of worker processes.
+    The first ones run here, up to SIZE_BEFORE_A_POOL bytes; only a longer stream is worth the start of worker processes. Where
+    so many are expected, none runs here.
     """
     iterator, done = iter(items), 0
-    tool = make()
-    for item in iterator:
-        yield use(tool, item)
-        done += size(item)
-        if done >= SIZE_BEFORE_A_POOL:
-            break
-    ended.append(end(tool))
+    if expected < SIZE_BEFORE_A_POOL:
+        tool = make()
+        for item in iterator:
+            yield use(tool, item)
+            done += size(item)
+            if done >= SIZE_BEFORE_A_POOL:
+                break
+        ended.append(end(tool))
     following = next(iterator, None)
     if following is None:
         return

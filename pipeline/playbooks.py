@@ -44,14 +44,22 @@ def build(run: Run, models: dict[str, Compiled], made_of: str) -> Change:
         run.engine.define(RAG, "select * from run.playbook_rows")
     else:
         run.engine.define("run.playbook_rows", f"select {_COLUMNS} from {RAG}")
+    is_first = not run.store.read(TABLE).files
     for name, model in models.items():
         if name not in (_name(TABLE), INDEX):
-            run.engine.materialise(name.replace("/", "."), model.sql)
-    change = mend_rows(run, TABLE, models[_name(TABLE)].sql, marks, reach)
+            _made_ready(run, name.replace("/", "."), model.sql, models, is_first=is_first)
+    change = mend_rows(run, TABLE, models[_name(TABLE)].sql, marks, reach, through_delta=False)
     run.bind_now(*INPUTS, TABLE)
     run.engine.define("run.made_playbooks", _made(change, reach))
     run.state["playbooks"] = {"made_of": made_of, **{name: run.store.version(name) for name in INPUTS}}
     return change
+
+
+def _made_ready(run: Run, name: str, sql: str, models: dict[str, Compiled], *, is_first: bool) -> None:
+    """Makes an intermediate model what the others read. A first run asks for what one model alone reads only once."""
+    readers = sum(name in model.inputs for model in models.values())
+    # A table of some ten thousand rows is read by one thread; a view, by all.
+    (run.engine.define if is_first and readers == 1 else run.engine.materialise)(name, sql)
 
 
 def bind_published(run: Run) -> None:

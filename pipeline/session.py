@@ -103,13 +103,13 @@ def publish(run: Run, snapshot: Snapshot) -> tuple[str, ...]:
     # Before it counts: a name says what an index holds, so one that no snapshot names is in nobody's way.
     indexing.put_in_place(run, snapshot)
     snapshots.publish(run.store, snapshot)
-    pages.put_in_place(run.settings.exports, run.files, trusted=True)
+    moved = pages.put_in_place(run.settings.exports, run.files, trusted=True)
     files.put_in_place(run.settings.exports, run.files.values(), trusted=True)
     if snapshot.kind == "restore":
         _drop_others(run, snapshot)
     for file in run.files.values():
         run.stamps.remember_own(file.path, run.settings.exports / file.path, file.sha256)
-    pages.remember(run.settings.exports, run.files, run.stamps)
+    pages.remember(run.settings.exports, run.files, run.stamps, moved=moved)
     run.stamps.write()
     try:
         catalog.write(run.store, snapshot)

@@ -194,6 +194,14 @@ class Stamps:
         """Keeps how a file looks that this process wrote."""
         self._after[name] = [looks or stamp(path), sha256, False]
 
+    def keep(self, name: str, sha256: str) -> bool:
+        """Keeps what is known of a file whose content is still the one with this hash; False where nothing is."""
+        held = self._after.get(name) or self._before.get(name)
+        if not isinstance(held, list) or len(held) != 3 or held[1] != sha256:
+            return False
+        self._after[name] = held
+        return True
+
     def write(self) -> None:
         if self._after != self._before:
             replace_file(self._path, json.dumps(self._after).encode())

@@ -3,7 +3,7 @@
 -- version: 1
 
 -- The six characters that count as white space everywhere.
-create macro trimmed(t) as trim(t, ' ' || chr(9) || chr(10) || chr(11) || chr(12) || chr(13));
+create macro trimmed(t) as regexp_replace(t, '^[ \t\n\v\f\r]+|[ \t\n\v\f\r]+$', '', 'g');
 
 -- Null, or nothing but white space.
 create macro is_blank(t) as not coalesce(regexp_matches(t, '[^ \t\n\v\f\r]'), false);
@@ -151,9 +151,17 @@ create macro in_order(place, item) as
 -- The lines of a text that have one of some words in them, divided by bars, in whatever case.
 create macro lines_with(t, words) as regexp_extract_all(t, '(?i)[^\r\n]*(?:' || words || ')[^\r\n]*');
 
--- A text without line breaks and what else moves or hides characters, and without white space in a row.
+-- A text without line breaks and what else moves or hides characters, and without white space in a row. A space between two
+-- words is no match: putting one in its place, word by word, would take three times as long.
 create macro one_line(t) as
-    trim(regexp_replace(t, '[\p{Cc}\p{Z}\x{200e}\x{200f}\x{202a}-\x{202e}\x{2066}-\x{2069}\x{feff}]+', ' ', 'g'));
+    trim(
+        regexp_replace(
+            t,
+            replace('[\p{Z}@]{2,}|[^\P{Z} ]|[@]', '@', '\p{Cc}\x{200e}\x{200f}\x{202a}-\x{202e}\x{2066}-\x{2069}\x{feff}'),
+            ' ',
+            'g'
+        )
+    );
 
 -- The first characters of a text; dots where there were more.
 create macro cut(t, size) as case when length(t) > size then trim(substr(t, 1, size)) || '…' else t end;

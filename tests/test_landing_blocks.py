@@ -69,6 +69,16 @@ def test_worker_processes_do_the_work_in_order(monkeypatch: pytest.MonkeyPatch) 
     assert len(ended) == len(set(ended))
 
 
+def test_worker_processes_begin_at_once_where_much_is_expected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parallel, "SIZE_BEFORE_A_POOL", 20)
+    for expected, works_here in ((19, True), (20, False)):
+        ended: list[int] = []
+        done = list(parallel.ordered_map(os.getpid, _who, int, range(10), lambda _: 1, ended, expected))
+        assert [item for item, _ in done] == list(range(10))
+        assert (os.getpid() in ended) is works_here
+        assert {process for _, process in done} <= set(ended)
+
+
 def _who(tool: int, item: int) -> tuple[int, int]:
     assert tool == os.getpid(), "a tool is used where it was made"
     return item, tool
