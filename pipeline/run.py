@@ -21,9 +21,6 @@ from pipeline.sources import Stamps
 from pipeline.warehouse import DeltaStore, Version
 from pipeline.writing import commit_checked
 
-# Models that this process bound before, each with what it was bound to: acceptance runs the same ones again and again.
-_BOUND: set[tuple[str, ...]] = set()
-
 
 class Reporter(Protocol):
     """Whoever watches a run."""
@@ -100,17 +97,11 @@ class Run:
 
     def try_models(self, models: Iterable[Compiled]) -> None:
         """Binds every model once, so that a mistake shows although its stream may have no lines. Names the file."""
-        shared = [model.sql for model in self.library.models.values() if model.is_shared]
         for model in models:
-            schemas = (self.store.tables[name].schema.to_string() for name in sorted(model.inputs & self.store.tables.keys()))
-            trial = (self.library.functions.sql, *shared, model.sql, *schemas)
-            if trial in _BOUND:
-                continue
             try:
                 self.engine.define("run.trial", model.sql)
             except ModelError as error:
                 raise ModelError(f"{model.path}: {error}") from error
-            _BOUND.add(trial)
 
     def metadata(self, models: Mapping[str, str]) -> dict[str, str]:
         """Returns what a commit says of itself: the run, and the models with version and fingerprint."""

@@ -51,6 +51,8 @@ class Engine:
         except duckdb.Error as error:
             raise UsageError(f"DuckDB refused --threads or --memory-limit: {error}") from error
         self._connection.execute("set TimeZone = 'UTC'")
+        # A file that a table names is never written again, and hundreds of statements begin with reading its end.
+        self._connection.execute("set parquet_metadata_cache = true")
         for schema in SCHEMAS:
             self._connection.execute(f"create schema {schema}")
         self._connection.execute(functions)
