@@ -308,3 +308,30 @@ def test_a_reader_that_has_seen_enough_stops_nothing(prepared: Workspace, tmp_pa
         process.stdout.close()
         assert process.wait() == 0
     assert workspace.warehouse.snapshot().snapshot == before + (command == ("run-all",))
+
+
+CTRL_C_IN_AN_IMPORT = """
+import sys, tempfile
+from pathlib import Path
+import pyarrow
+from pipeline.engine import Engine
+
+class Keyboard:
+    def find_spec(self, name, path=None, target=None):
+        if name == "pyarrow.dataset":
+            raise KeyboardInterrupt
+
+engine = Engine("", spill=Path(tempfile.mkdtemp()))
+assert "pyarrow.dataset" not in sys.modules
+sys.meta_path.insert(0, Keyboard())
+try:
+    engine.bind_arrow("run.rows", pyarrow.table({"n": [1]}))
+except KeyboardInterrupt:
+    print("heard")
+"""
+
+
+def test_the_keyboard_is_heard_while_libraries_are_loaded() -> None:
+    """DuckDB loads a library when it first reads Arrow, and would go on as if nobody had pressed Ctrl-C."""
+    done = subprocess.run([sys.executable, "-c", CTRL_C_IN_AN_IMPORT], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("heard\n", "")

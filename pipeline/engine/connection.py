@@ -83,6 +83,9 @@ class Engine:
 
     def bind_arrow(self, name: str, table: pa.Table) -> None:
         """Makes `name` a view on an Arrow table, which is kept alive with the connection."""
+        # DuckDB would import it now, and forget a Ctrl-C that comes meanwhile.
+        import pyarrow.dataset  # noqa: F401
+
         self._forget(name)
         key = "arrow_" + name.replace(".", "_")
         self._connection.register(key, table)
