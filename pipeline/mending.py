@@ -29,23 +29,14 @@ class Change:
     whole: bool = True
 
 
-def mend_rows(
-    run: Run, table: str, sql: str, metadata: dict[str, str], reach: Reach | None, *, through_delta: bool = True
-) -> Change:
-    """Brings an export table, whose rows have an `id` over their long texts, up to a query over what is reached.
-
-    through_delta: Delta's own checks see every new row; otherwise DuckDB writes where all rows are new, and looks for itself
-    """
+def mend_rows(run: Run, table: str, sql: str, metadata: dict[str, str], reach: Reach | None) -> Change:
+    """Brings an export table, whose rows have an `id` over their long texts, up to a query over what is reached."""
     engine, declared = run.engine, run.store.tables[table]
     change = _difference(run, table, sql, reach)
     if change.whole:
         kept = f" union all select * from before.rows where not ({reach.rows})" if reach is not None else ""
-        # Tables have no order, so there is no use in sorting long texts for them.
-        rows = f"select * from ({_LAST_ORDER.sub('', sql)}){kept}"
-        if not through_delta:
-            run.write(table, rows, metadata, replace=True)
-            return change
-        with engine.stream(rows) as reader:
+        # Delta's writer keeps no order, so there is no use in sorting long texts for it.
+        with engine.stream(f"select * from ({_LAST_ORDER.sub('', sql)}){kept}") as reader:
             run.store.replace(table, reader.cast(declared.schema), metadata)
         return change
     if change.removed:

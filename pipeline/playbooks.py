@@ -1,14 +1,21 @@
 """exports.playbooks: made of what the retrieval corpus let out; again only for titles that a change reached."""
 
+from itertools import pairwise
+
 from pipeline.compile import Compiled, plain_model
+from pipeline.engine import ParquetFile
 from pipeline.mending import Change, mend_rows
 from pipeline.run import Run
 from pipeline.scope import WORTH_IT, Reach
+from pipeline.writing import commit_checked
 
 TABLE = "exports.playbooks"
 RAG = "exports.rag"
 INPUTS = (RAG, "evidence.records", "scored.runs")
 INDEX = "exports/playbooks_index"
+UNITS = "exports/playbook_units"
+# How many rows of the retrieval corpus are made into playbooks at a time, more or less.
+ROWS_AT_A_TIME = 50_000
 # What the models read of the retrieval corpus, and which of its rows after a change.
 _COLUMNS = "playbook_id, id, title, source_category, content, created_at, provenance"
 _REACHED = "playbook_id in (select playbook_id from run.touched_playbooks)"
@@ -44,22 +51,29 @@ def build(run: Run, models: dict[str, Compiled], made_of: str) -> Change:
         run.engine.define(RAG, "select * from run.playbook_rows")
     else:
         run.engine.define("run.playbook_rows", f"select {_COLUMNS} from {RAG}")
-    is_first = not run.store.read(TABLE).files
+    is_first = reach is None and not run.store.read(TABLE).files
     for name, model in models.items():
         if name not in (_name(TABLE), INDEX):
-            _made_ready(run, name.replace("/", "."), model.sql, models, is_first=is_first)
-    change = mend_rows(run, TABLE, models[_name(TABLE)].sql, marks, reach, through_delta=False)
+            (run.engine.define if is_first and name == UNITS else run.engine.materialise)(name.replace("/", "."), model.sql)
+    sql = models[_name(TABLE)].sql
+    change = _write_all(run, sql, marks) if is_first else mend_rows(run, TABLE, sql, marks, reach)
     run.bind_now(*INPUTS, TABLE)
     run.engine.define("run.made_playbooks", _made(change, reach))
     run.state["playbooks"] = {"made_of": made_of, **{name: run.store.version(name) for name in INPUTS}}
     return change
 
 
-def _made_ready(run: Run, name: str, sql: str, models: dict[str, Compiled], *, is_first: bool) -> None:
-    """Makes an intermediate model what the others read. A first run asks for what one model alone reads only once."""
-    readers = sum(name in model.inputs for model in models.values())
-    # A table of some ten thousand rows is read by one thread; a view, by all.
-    (run.engine.define if is_first and readers == 1 else run.engine.materialise)(name, sql)
+def _write_all(run: Run, sql: str, metadata: dict[str, str]) -> Change:
+    """Writes all playbooks, some at a time: what is known of one is made of lists, and DuckDB keeps all lists in memory."""
+    names = ", ".join(run.store.tables[TABLE].schema.names)
+    count = min(256, 1 + int(run.engine.value(f"select count(*) as n from {RAG}")) // ROWS_AT_A_TIME)
+    bounds = [f"'playbook-{256 * number // count:02x}'" for number in range(count)] + ["'playbook-g'"]
+    files: list[ParquetFile] = []
+    for first, end in pairwise(bounds):
+        some = f"select {names} from ({sql}) where id >= {first} and id < {end}"
+        files += run.engine.write_parquet(some, run.store.path(TABLE))
+    commit_checked(run.store, run.engine, TABLE, files, metadata, replace=True)
+    return Change()
 
 
 def bind_published(run: Run) -> None:

@@ -299,3 +299,18 @@ def test_who_waits_for_a_human_is_in_no_playbook(workspace: Workspace) -> None:
     assert len(workspace.rows("exports.rag")) == 1
     assert workspace.rows("exports.playbooks") == []
     assert {path.name for path in (workspace.settings.exports / FOLDER).iterdir()} == {"README.md", "SHA256SUMS"}
+
+
+def test_made_a_few_at_a_time_they_are_the_same(
+    workspace: Workspace, second: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each in one statement of several, whose ends lie between any two ids."""
+    for one in (workspace, second):
+        one.write(STREAM, [review(f"f{n % 40}.py", "accept", f"Verify {n}", n % 40, run_id=f"r{n}") for n in range(120)])
+    workspace.passed()
+    monkeypatch.setattr("pipeline.playbooks.ROWS_AT_A_TIME", 1)
+    second.passed()
+    assert len(workspace.rows("exports.playbooks")) == 40
+    held = [one.warehouse.snapshot() for one in (workspace, second)]
+    assert held[0].tables["exports.playbooks"].sha256 == held[1].tables["exports.playbooks"].sha256
+    assert workspace.files() == second.files()
