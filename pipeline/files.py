@@ -155,8 +155,7 @@ def is_in_place(exports: Path, file: ExportFile, stamps: Stamps) -> bool:
 
 def make_places(exports: Path, files: Iterable[ExportFile]) -> None:
     """Makes sure that drafts can be moved to where they belong: better to fail before a run is published than after."""
-    for file in files:
-        target = exports / file.path
+    for target in (exports / file.path for file in files if draft_path(exports, file.path).exists()):
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.is_dir():
             raise IsADirectoryError(errno.EISDIR, "is a folder where a file belongs", str(target))
@@ -165,17 +164,20 @@ def make_places(exports: Path, files: Iterable[ExportFile]) -> None:
         probe.unlink()
 
 
-def put_in_place(exports: Path, files: Iterable[ExportFile], *, trusted: bool = False) -> None:
-    """Moves drafts over the published files. Done again after a kill, it finishes what was begun.
+def put_in_place(exports: Path, files: Iterable[ExportFile], *, trusted: bool = False) -> list[ExportFile]:
+    """Moves drafts over the published files, and returns those. Done again after a kill, it finishes what was begun.
 
     trusted: the drafts were hashed just now; otherwise they are hashed again before they count.
     """
+    moved = []
     for file in files:
         source, target = draft_path(exports, file.path), exports / file.path
         if source.is_file() and (trusted or file_sha256(source) == file.sha256):
             target.parent.mkdir(parents=True, exist_ok=True)
             source.replace(target)
+            moved.append(file)
     drop_drafts(exports)
+    return moved
 
 
 def drop_others(exports: Path, published: Container[str]) -> None:

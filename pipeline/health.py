@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pipeline import files, pages, search
+from pipeline import files, page_folder, search
 from pipeline.reader import Warehouse
 from pipeline.snapshots import Snapshot
 from pipeline.sources import Stamps
@@ -69,8 +69,8 @@ def _facts(newest: Snapshot, good: list[Snapshot]) -> dict[str, str]:
 def _look_at_files(found: Health, exports: Path, newest: Snapshot, stamps: Stamps) -> None:
     odd = []
     for path, file in sorted(newest.files.items()):
-        if path == pages.MANIFEST:
-            odd += [] if pages.is_in_place(exports, file, stamps) else pages.odd(exports, file)
+        if path == page_folder.MANIFEST:
+            odd += [] if page_folder.is_in_place(exports, file, stamps) else page_folder.odd(exports, file)
         elif not files.is_in_place(exports, file, stamps):
             odd.append(path)
     if odd:

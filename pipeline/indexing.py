@@ -13,6 +13,7 @@ from pipeline.fulltext import Document
 from pipeline.receipts import NO_COUNTS
 from pipeline.run import Run
 from pipeline.snapshots import Snapshot
+from pipeline.sources import stamp
 
 SOURCE = "exports.rag"
 NAME = "index.rag"
@@ -56,7 +57,7 @@ def put_in_place(run: Run, snapshot: Snapshot) -> None:
     name = snapshot.state.get(STATE, {}).get("name")
     if name is not None and shelf.put_in_place(run.store.root, name):
         for file, path, sha256 in shelf.files(shelf.place(run.store.root, name)):
-            run.stamps.remember_own(file, path, sha256)
+            run.stamps.remember_own(file, sha256, stamp(path))
 
 
 def build(run: Run) -> None:

@@ -5,28 +5,21 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from types import MappingProxyType
 
 _LINE = re.compile(r"^([0-9a-f]{64})  ((?:[a-z0-9][a-z0-9-]{0,90}|README)\.md)$", re.MULTILINE)
 
 _NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EISDIR, errno.ENXIO)
 
 
-def read(path: Path) -> Mapping[str, str]:
+def read(path: Path) -> dict[str, str]:
     """Returns the hashes in a manifest, by name; nothing where there is none. Lines that we would not write don't count."""
     try:
-        return _parsed(path.read_bytes())
+        content = path.read_bytes()
     except OSError:
         return {}
-
-
-@lru_cache(maxsize=1)  # a run asks for the manifest in place, then for the one that replaces it, several times each
-def _parsed(content: bytes) -> Mapping[str, str]:
-    lines = _LINE.findall(content.decode("utf-8", "replace"))
-    return MappingProxyType({name: sha256 for sha256, name in lines})
+    return {name: sha256 for sha256, name in _lines(content)}
 
 
 def write(path: str, content: bytes) -> None:
@@ -74,17 +67,28 @@ def _bytes(handle: int, size: int) -> bytes:
     return b"".join(parts)
 
 
-def looks(folder: Path, names: Iterable[str]) -> list[int] | None:
-    """Returns what changes when one of the files does, without reading any; None where one is missing.
+def some(path: Path, place: int, size: int) -> tuple[list[str], int]:
+    """Returns the names in a part of a manifest, from a place in it, and the place behind them, 0 at the end."""
+    with path.open("rb") as stream:
+        stream.seek(place)
+        part = stream.read(size)
+        whole, at_end = part.rfind(b"\n") + 1, len(part) < size
+    return [name for _, name in _lines(part[:whole])], 0 if at_end else place + whole
 
-    Of the same shape as the stamp of one file: a number for all of it, and the newest times.
-    """
-    below = f"{folder}{os.sep}"
+
+def _lines(content: bytes) -> list[tuple[str, str]]:
+    return _LINE.findall(content.decode("utf-8", "replace"))
+
+
+def newest(folder: Path, names: Iterable[str]) -> int | None:
+    """Returns when the last of some files changed in any way, in ns; None where one is missing, a link or no file."""
+    found, below = 0, f"{folder}{os.sep}"
     try:
-        held = [os.lstat(below + name) for name in sorted(names)]
+        for name in names:
+            held = os.lstat(below + name)
+            if not stat.S_ISREG(held.st_mode):
+                return None
+            found = max(found, held.st_ctime_ns)
     except OSError:
         return None
-    seen = [(look.st_mode, look.st_size, look.st_mtime_ns, look.st_ctime_ns, look.st_ino) for look in held]
-    digest = hashlib.sha256(repr([sorted(names), seen]).encode()).digest()
-    newest = (max((look[place] for look in seen), default=0) for place in (2, 3))
-    return [int.from_bytes(digest[:7]), *newest, len(seen)]
+    return found

@@ -1,10 +1,8 @@
 """The playbooks as pages: one file each, an index, and a manifest over all of them, published and put back as one thing.
 
-A snapshot names the manifest alone, whose hash stands for every page. Pages are drafted where they changed, read again, and
-moved into place; the manifest is moved last, so that whoever finds it in place finds all that it names.
+A snapshot names the manifest alone, whose hash stands for every page. Pages are drafted where they changed, and read again.
 """
 
-import errno
 import hashlib
 import os
 import shutil
@@ -15,16 +13,13 @@ import pyarrow as pa
 
 from pipeline import files, manifest
 from pipeline.errors import DamageError, GateError
+from pipeline.page_folder import FOLDER, MANIFEST, MANIFEST_NAME, STALE, is_in_place, seems_in_place
 from pipeline.playbooks import INDEX, TABLE
 from pipeline.run import Run
 from pipeline.snapshots import ExportFile
-from pipeline.sources import Stamps, naming
+from pipeline.sources import naming
 
-FOLDER = "playbooks"
 README = "README.md"
-MANIFEST = f"{FOLDER}/SHA256SUMS"
-STALE = "STALE"
-_NAME = Path(MANIFEST).name
 # How many pages are read back at a time.
 _BATCH = 5000
 
@@ -33,7 +28,7 @@ def draft(run: Run) -> ExportFile:
     """Drafts what differs from the pages in place: pages, the index, the manifest; without a difference there is no draft."""
     run.bind_now(TABLE)
     before = run.files.get(MANIFEST)
-    return _draft(run, before if before is not None and is_in_place(run.settings.exports, before, run.stamps) else None)
+    return _draft(run, before if before is not None and seems_in_place(run.settings.exports, before, run.stamps) else None)
 
 
 def draft_again(run: Run, version: int, file: ExportFile) -> None:
@@ -55,22 +50,25 @@ def _draft(run: Run, in_place: ExportFile | None) -> ExportFile:
     _bind_wanted(run)
     content: bytes = engine.value(_written("run.wanted")).encode()
     file = ExportFile(MANIFEST, len(content), content.count(b"\n") - 1, hashlib.sha256(content).hexdigest())
+    if file == in_place:
+        engine.materialise("run.drafted", "select * from run.wanted where false")
+        return file
+    run.bind("before.rows", run.table_before(TABLE) or run.store.read(TABLE, run.store.first_version(TABLE)))
     if in_place is not None:
-        there = manifest.read(exports / MANIFEST)
+        # The index is in no table, so it is always written.
+        engine.define("run.there", "select file, page_sha256 from before.rows")
     else:
         there = manifest.on_disk(exports / FOLDER, _column(run, "select file from run.wanted"))
-    engine.bind_arrow("run.there", _hashes(there))
+        engine.bind_arrow("run.there", _hashes(there))
     engine.materialise("run.drafted", "select * from run.wanted anti join run.there using (file, page_sha256)")
-    if in_place is not None and file.sha256 == in_place.sha256:
-        return file
     drafts.mkdir(parents=True)
     below = f"{drafts}{os.sep}"
     with naming(drafts):
-        for name, page in _texts(run):
+        for name, page in _texts(run, TABLE if in_place is None else "run.made_playbooks"):
             manifest.write(below + name, page.encode())
-        (drafts / STALE).write_bytes(_stale(run).encode())
+        (drafts / STALE).write_bytes(_stale(run, in_place).encode())
         # Not waiting for the disk: thousands of waits take long, and a page that a power failure cut off is found by its size.
-        (drafts / _NAME).write_bytes(content)
+        (drafts / MANIFEST_NAME).write_bytes(content)
     return file
 
 
@@ -83,18 +81,19 @@ def _bind_wanted(run: Run) -> None:
     )
 
 
-def _texts(run: Run) -> Iterator[tuple[str, str]]:
-    pages = f"select file, page from {TABLE} union all select file, page from run.index"
+def _texts(run: Run, playbooks: str) -> Iterator[tuple[str, str]]:
+    pages = f"select file, page from {playbooks} union all select file, page from run.index"
     with run.engine.stream(f"select file, page from ({pages}) semi join run.drafted using (file)") as batches:
         for batch in batches:
             yield from zip(batch["file"].to_pylist(), batch["page"].to_pylist(), strict=True)
 
 
-def _stale(run: Run) -> str:
-    """Returns a manifest of the pages that are ours and none any more: that the one in place names, or that were published."""
-    run.engine.bind_arrow("run.there", _hashes(manifest.read(run.settings.exports / MANIFEST)))
-    run.bind("before.rows", run.table_before(TABLE) or run.store.read(TABLE, run.store.first_version(TABLE)))
-    known = "select file, page_sha256 from before.rows union all select * from run.there anti join before.rows using (file)"
+def _stale(run: Run, in_place: ExportFile | None) -> str:
+    """Returns a manifest of the pages that are ours and none any more: that were published, or that the one in place names."""
+    known = "select file, page_sha256 from before.rows"
+    if in_place is None:
+        run.engine.bind_arrow("run.listed", _hashes(manifest.read(run.settings.exports / MANIFEST)))
+        known += " union all select * from run.listed anti join before.rows using (file)"
     return str(run.engine.value(_written(f"({known}) anti join run.wanted using (file)")))
 
 
@@ -111,8 +110,8 @@ def _column(run: Run, query: str) -> list[str]:
 def read_again(run: Run, file: ExportFile) -> None:
     """Reads the drafts back: the manifest must be what it should be, and pages are bound as `files.pages` for the checks."""
     drafts = files.draft_path(run.settings.exports, FOLDER)
-    if drafts.exists() and files.file_sha256(drafts / _NAME) != file.sha256:
-        raise GateError(f"{drafts / _NAME}: reads otherwise than it was written; nothing was published")
+    if drafts.exists() and files.file_sha256(drafts / MANIFEST_NAME) != file.sha256:
+        raise GateError(f"{drafts / MANIFEST_NAME}: reads otherwise than it was written; nothing was published")
     _bind(run, drafts)
 
 
@@ -120,7 +119,7 @@ def bind_published(run: Run) -> None:
     """Binds all pages that are in place as `read_again` binds drafts."""
     run.bind_now(TABLE)
     _bind_wanted(run)
-    run.engine.define("run.drafted", "select * from run.wanted")
+    run.engine.materialise("run.drafted", "select * from run.wanted")
     _bind(run, run.settings.exports / FOLDER)
 
 
@@ -143,106 +142,6 @@ def _pages(folder: Path, names: Sequence[str]) -> pa.Table:
     """The pages that are there; one that is not UTF-8 differs from what it should be in any case."""
     there = {name: content.decode("utf-8", "replace") for name, content in manifest.contents(folder, names)}
     return pa.table({"file": pa.array(there.keys(), pa.string()), "page": pa.array(there.values(), pa.string())})
-
-
-def is_in_place(exports: Path, file: ExportFile, stamps: Stamps) -> bool:
-    """True where the manifest and every page that it names are there with the bytes that were published."""
-    if not files.is_in_place(exports, file, stamps):
-        return False
-    names = manifest.read(exports / MANIFEST)
-    seen = manifest.looks(exports / FOLDER, names)
-    if seen is None:
-        return False
-    if stamps.known(FOLDER, exports / FOLDER, file.sha256, seen) is None:
-        if manifest.on_disk(exports / FOLDER, names) != names:
-            return False
-        stamps.remember(FOLDER, exports / FOLDER, file.sha256, seen=seen)
-    return True
-
-
-def odd(exports: Path, file: ExportFile) -> list[str]:
-    """Returns the names, below the exports folder, of what is not as it was published; reads every page."""
-    path = exports / MANIFEST
-    if not path.is_file() or files.file_sha256(path) != file.sha256:
-        return [MANIFEST]
-    names = manifest.read(path)
-    there = manifest.on_disk(exports / FOLDER, names)
-    return sorted(f"{FOLDER}/{name}" for name, sha256 in names.items() if there.get(name) != sha256)
-
-
-def make_places(exports: Path) -> None:
-    """Makes sure that drafted pages can be moved to where they belong, before the run is published."""
-    wanted = manifest.read(files.draft_path(exports, MANIFEST))
-    folders = _names(exports / FOLDER, folders=True) if wanted else frozenset[str]()
-    for name in sorted(wanted.keys() & folders):
-        raise IsADirectoryError(errno.EISDIR, "is a folder where a page belongs", str(exports / FOLDER / name))
-
-
-def put_in_place(exports: Path, published: Mapping[str, ExportFile], *, trusted: bool = False) -> bool:
-    """Moves drafted pages into place and takes away those that are none any more; done again after a kill, it finishes.
-
-    Returns whether there were any. The manifest stays behind, to be moved last. Of what nobody drafted, only files whose bytes
-    are ours are taken away.
-    """
-    drafts, file = files.draft_path(exports, FOLDER), published.get(MANIFEST)
-    path = drafts / _NAME
-    if file is None or not path.is_file() or not (trusted or files.file_sha256(path) == file.sha256):
-        return False
-    if trusted and _moved_as_one(drafts, exports / FOLDER):
-        return True
-    wanted = manifest.read(path)
-    (exports / FOLDER).mkdir(parents=True, exist_ok=True)
-    drafted, pages = f"{drafts}{os.sep}", f"{exports / FOLDER}{os.sep}"
-    for name in sorted(wanted.keys() & _names(drafts)):
-        if trusted or files.file_sha256(drafts / name) == wanted[name]:
-            os.replace(drafted + name, pages + name)  # noqa: PTH105 - a Path for each of thousands takes longer
-    _take_away(exports / FOLDER, manifest.read(drafts / STALE))
-    return True
-
-
-def _moved_as_one(drafts: Path, folder: Path) -> bool:
-    """Moves a folder of drafts, its manifest in it, to where there is none yet; False where it is to be done page by page."""
-    wanted = manifest.read(drafts / _NAME).keys()
-    if manifest.read(drafts / STALE) or wanted - _names(drafts) or _names(folder):
-        return False
-    (drafts / STALE).unlink()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        drafts.replace(folder)
-    except OSError:  # such as a link to a folder elsewhere
-        return False
-    return True
-
-
-def drop_others(exports: Path, published: Mapping[str, ExportFile]) -> None:
-    """Removes the pages that a restored state, which is older than they are, did not have."""
-    if MANIFEST not in published and (exports / MANIFEST).is_file():
-        _take_away(exports / FOLDER, manifest.read(exports / MANIFEST))
-        (exports / MANIFEST).unlink()
-
-
-def remember(exports: Path, published: Mapping[str, ExportFile], stamps: Stamps, *, moved: bool) -> None:
-    """Keeps how the pages look that this process put in place; where it `moved` none, what is known of them stays."""
-    file = published.get(MANIFEST)
-    if file is None or (not moved and stamps.keep(FOLDER, file.sha256)):
-        return
-    if (seen := manifest.looks(exports / FOLDER, manifest.read(exports / MANIFEST))) is not None:
-        stamps.remember_own(FOLDER, exports / FOLDER, file.sha256, seen)
-
-
-def _names(folder: Path, *, folders: bool = False) -> frozenset[str]:
-    """Returns what is in a folder, or only the folders in it; nothing where there is no such folder."""
-    try:
-        with os.scandir(folder) as entries:
-            return frozenset(entry.name for entry in entries if not folders or entry.is_dir(follow_symlinks=False))
-    except FileNotFoundError:
-        return frozenset()
-
-
-def _take_away(folder: Path, hashes: Mapping[str, str]) -> None:
-    for name, sha256 in manifest.on_disk(folder, hashes).items():
-        if sha256 == hashes[name]:
-            (folder / name).unlink()
 
 
 def _empty_drafts(exports: Path) -> Path:

@@ -51,12 +51,13 @@ def build(run: Run, models: dict[str, Compiled], made_of: str) -> Change:
         run.engine.define(RAG, "select * from run.playbook_rows")
     else:
         run.engine.define("run.playbook_rows", f"select {_COLUMNS} from {RAG}")
-    is_first = reach is None and not run.store.read(TABLE).files
     for name, model in models.items():
         if name not in (_name(TABLE), INDEX):
-            (run.engine.define if is_first and name == UNITS else run.engine.materialise)(name.replace("/", "."), model.sql)
+            # Units of all playbooks stay a query, for they are to be made some at a time.
+            make = run.engine.define if name == UNITS and reach is None else run.engine.materialise
+            make(name.replace("/", "."), model.sql)
     sql = models[_name(TABLE)].sql
-    change = _write_all(run, sql, marks) if is_first else mend_rows(run, TABLE, sql, marks, reach)
+    change = mend_rows(run, TABLE, sql, marks, reach) if reach is not None else _write_all(run, sql, marks)
     run.bind_now(*INPUTS, TABLE)
     run.engine.define("run.made_playbooks", _made(change, reach))
     run.state["playbooks"] = {"made_of": made_of, **{name: run.store.version(name) for name in INPUTS}}
@@ -64,7 +65,7 @@ def build(run: Run, models: dict[str, Compiled], made_of: str) -> Change:
 
 
 def _write_all(run: Run, sql: str, metadata: dict[str, str]) -> Change:
-    """Writes all playbooks, some at a time: what is known of one is made of lists, and DuckDB keeps all lists in memory."""
+    """Writes all playbooks, some at a time: what is known of one is made of lists, which DuckDB keeps in memory to the end."""
     names = ", ".join(run.store.tables[TABLE].schema.names)
     count = min(256, 1 + int(run.engine.value(f"select count(*) as n from {RAG}")) // ROWS_AT_A_TIME)
     bounds = [f"'playbook-{256 * number // count:02x}'" for number in range(count)] + ["'playbook-g'"]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from pipeline import files, indexing, ledger, pages, playbooks, session, snapshots
+from pipeline import files, indexing, ledger, page_folder, pages, playbooks, session, snapshots
 from pipeline.contents import Content, verify_content
 from pipeline.errors import UsageError, WarehouseError
 from pipeline.exports import EXPORTS
@@ -77,7 +77,7 @@ def _steps(run: Run, target: Snapshot) -> tuple[Step, ...]:
             was, now = before.tables.get(name, Content(0)), target.tables.get(name, Content(0))
             found.append(Step(name, was.rows, now.rows, now.delta_version, was.sha256 != now.sha256))
     for path, file in target.files.items():
-        look = pages.is_in_place if path == pages.MANIFEST else files.is_in_place
+        look = page_folder.is_in_place if path == page_folder.MANIFEST else files.is_in_place
         in_place = look(run.settings.exports, file, run.stamps)
         rows = before.files[path].rows if path in before.files else 0
         found.append(Step(path, rows, file.rows, None, not in_place))
@@ -107,9 +107,9 @@ def _restore(run: Run, target: Snapshot, digests: dict[str, dict[str, str]]) -> 
         if export.file in target.files:
             run.reporter.stage(export.file)
             files.draft_again(run, export, target.tables[export.table].delta_version, target.files[export.file])
-    if pages.MANIFEST in target.files:
-        run.reporter.stage(pages.MANIFEST)
-        pages.draft_again(run, target.tables[playbooks.TABLE].delta_version, target.files[pages.MANIFEST])
+    if page_folder.MANIFEST in target.files:
+        run.reporter.stage(page_folder.MANIFEST)
+        pages.draft_again(run, target.tables[playbooks.TABLE].delta_version, target.files[page_folder.MANIFEST])
     run.reporter.stage(indexing.NAME)
     indexing.bring_back(run, target)
     contents.pop(snapshots.SNAPSHOTS)

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 
-from pipeline import catalog, files, indexing, ledger, models, pages, shelf, snapshots, tables
+from pipeline import catalog, files, indexing, ledger, models, page_folder, shelf, snapshots, tables
 from pipeline.engine import Engine
 from pipeline.errors import DistillError, InputError, WarehouseError
 from pipeline.run import Reporter, Run
 from pipeline.settings import Settings
 from pipeline.snapshots import Snapshot
-from pipeline.sources import Stamps, drop_drafts
+from pipeline.sources import Stamps, drop_drafts, stamp
 from pipeline.warehouse import DeltaStore
 
 LANDING_TABLES = ("raw.lines", "raw.files")
@@ -84,7 +84,7 @@ def recover(run: Run, *, trusting: bool = False) -> None:
 
 
 def _settle_files(run: Run, published: Snapshot) -> None:
-    pages.put_in_place(run.settings.exports, published.files)
+    page_folder.put_in_place(run.settings.exports, published.files)
     files.put_in_place(run.settings.exports, published.files.values())
     if published.kind == "restore":
         _drop_others(run, published)
@@ -92,24 +92,28 @@ def _settle_files(run: Run, published: Snapshot) -> None:
 
 def _drop_others(run: Run, published: Snapshot) -> None:
     files.drop_others(run.settings.exports, published.files)
-    pages.drop_others(run.settings.exports, published.files)
+    page_folder.drop_others(run.settings.exports, published.files)
 
 
 def publish(run: Run, snapshot: Snapshot) -> tuple[str, ...]:
     """Makes a snapshot what readers see, and moves its files into place; returns what went wrong after it counted."""
-    files.make_places(run.settings.exports, run.files.values())
-    pages.make_places(run.settings.exports)
+    exports = run.settings.exports
+    files.make_places(exports, run.files.values())
+    page_folder.make_places(exports)
     catalog.make_place(run.store)
     # Before it counts: a name says what an index holds, so one that no snapshot names is in nobody's way.
     indexing.put_in_place(run, snapshot)
     snapshots.publish(run.store, snapshot)
-    moved = pages.put_in_place(run.settings.exports, run.files, trusted=True)
-    files.put_in_place(run.settings.exports, run.files.values(), trusted=True)
+    pages_moved_at = page_folder.put_in_place(exports, run.files, trusted=True)
+    moved = files.put_in_place(exports, run.files.values(), trusted=True)
     if snapshot.kind == "restore":
         _drop_others(run, snapshot)
     for file in run.files.values():
-        run.stamps.remember_own(file.path, run.settings.exports / file.path, file.sha256)
-    pages.remember(run.settings.exports, run.files, run.stamps, moved=moved)
+        if file in moved:
+            run.stamps.remember_own(file.path, file.sha256, stamp(exports / file.path))
+        else:
+            run.stamps.keep(file.path, file.sha256)
+    page_folder.remember(exports, run.files, run.stamps, pages_moved_at)
     run.stamps.write()
     try:
         catalog.write(run.store, snapshot)

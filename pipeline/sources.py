@@ -19,6 +19,8 @@ from pipeline.errors import InputError
 
 SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst")
 HASH_BLOCK = 8 * 1024 * 1024
+# How coarse the times of files may be.
+SETTLED_NS = 50_000_000
 # What reading a file to its end may raise, packed ones included.
 READ_ERRORS = (OSError, EOFError, zlib.error, zstandard.ZstdError)
 
@@ -161,9 +163,6 @@ class Stamps:
     A cache: without it files are read and compared by hash. `flag` is whatever the reader wants to know again.
     """
 
-    # A file that changed this shortly before it was read could change again without its times showing it.
-    SETTLED_NS = 50_000_000
-
     def __init__(self, path: Path) -> None:
         self._path = path
         self._after: dict[str, Any] = {}
@@ -173,38 +172,47 @@ class Stamps:
             found = {}
         self._before: dict[str, Any] = found if isinstance(found, dict) else {}
 
-    def known(self, name: str, path: Path, sha256: str, looks: list[int] | None = None) -> bool | None:
-        """Returns the flag of a file that did not change; None where it may have.
-
-        looks: how it looks, where it is not one file
-        """
-        seen = self._before.get(name)
-        if not isinstance(seen, list) or len(seen) != 3 or seen[:2] != [looks or stamp(path), sha256]:
+    def known(self, name: str, path: Path, sha256: str) -> bool | None:
+        """Returns the flag of a file that did not change; None where it may have."""
+        looks, flag = self._held(name, sha256)
+        if not looks or looks != stamp(path):
             return None
-        self._after[name] = seen
-        return bool(seen[2])
+        self.keep(name, sha256)
+        return flag
+
+    def looks(self, name: str, sha256: str) -> list[int]:
+        """Returns what was remembered of the looks of something with this hash; nothing where nothing was."""
+        return self._held(name, sha256)[0]
+
+    def keep(self, name: str, sha256: str) -> None:
+        """Keeps what is known of something with this hash, if anything is, whether or not somebody asked for it."""
+        if name not in self._after and self.looks(name, sha256):
+            self._after[name] = self._before[name]
+
+    def _held(self, name: str, sha256: str) -> tuple[list[int], bool]:
+        held = self._after.get(name) or self._before.get(name)
+        if isinstance(held, list) and len(held) == 3 and isinstance(held[0], list) and held[1] == sha256:
+            return held[0], bool(held[2])
+        return [], False
 
     def remember(self, name: str, path: Path, sha256: str, flag: bool = False, seen: list[int] | None = None) -> None:
         """Keeps how a file looks, or looked before it was read (`seen`), unless it may still be changing."""
         seen = seen or stamp(path)
-        if time.time_ns() - max(seen[1], seen[2]) > self.SETTLED_NS:
+        if all(map(is_settled, seen[1:3])):
             self._after[name] = [seen, sha256, flag]
 
-    def remember_own(self, name: str, path: Path, sha256: str, looks: list[int] | None = None) -> None:
-        """Keeps how a file looks that this process wrote."""
-        self._after[name] = [looks or stamp(path), sha256, False]
-
-    def keep(self, name: str, sha256: str) -> bool:
-        """Keeps what is known of a file whose content is still the one with this hash; False where nothing is."""
-        held = self._after.get(name) or self._before.get(name)
-        if not isinstance(held, list) or len(held) != 3 or held[1] != sha256:
-            return False
-        self._after[name] = held
-        return True
+    def remember_own(self, name: str, sha256: str, looks: list[int]) -> None:
+        """Keeps how something looks that this process wrote."""
+        self._after[name] = [looks, sha256, False]
 
     def write(self) -> None:
         if self._after != self._before:
             replace_file(self._path, json.dumps(self._after).encode())
+
+
+def is_settled(changed_at_ns: int) -> bool:
+    """False where something changed so shortly ago that it could change again without its times showing it."""
+    return time.time_ns() - changed_at_ns > SETTLED_NS
 
 
 def stamp(path: Path) -> list[int]:

@@ -14,6 +14,7 @@ from pipeline import (
     landing,
     ledger,
     model_ledger,
+    page_folder,
     pages,
     playbooks,
     scoring,
@@ -136,13 +137,13 @@ EXPORT_STAGES = tuple(_export(export) for export in EXPORTS)
 
 def _extract(run: Run, models: Models, made_of: str) -> None:
     playbooks.build(run, models, made_of)
-    run.files[pages.MANIFEST] = pages.draft(run)
-    pages.read_again(run, run.files[pages.MANIFEST])
+    run.files[page_folder.MANIFEST] = pages.draft(run)
+    pages.read_again(run, run.files[page_folder.MANIFEST])
 
 
 def _pages_in_place(run: Run) -> bool:
-    file = run.files.get(pages.MANIFEST)
-    return file is not None and pages.is_in_place(run.settings.exports, file, run.stamps)
+    file = run.files.get(page_folder.MANIFEST)
+    return file is not None and page_folder.seems_in_place(run.settings.exports, file, run.stamps)
 
 
 PLAYBOOKS = Stage(

@@ -25,6 +25,7 @@ LAYERS = (
     ("restoring", "runner", "vacuuming", "reader"),
     ("session", "stages"),
     ("counts", "drift", "pages"),
+    ("page_folder",),
     ("files",),
     ("evidence", "scoring", "model_ledger", "exports", "indexing", "playbooks"),
     ("mending",),

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from pipeline import pages
+from pipeline import page_folder
 from pipeline.audit.checks import Context, files_equal_tables
-from pipeline.files import STAMPS
+from pipeline.files import STAMPS, file_sha256
 from pipeline.health import examine
 from pipeline.restoring import restore
 from pipeline.session import opened
@@ -46,10 +46,13 @@ def small(workspace: Workspace) -> Workspace:
 
 
 def test_an_unchanged_run_touches_no_page(small: Workspace) -> None:
+    """Nor the folder, whose times show the next run that nothing came or went."""
     before, versions = times(small), small.versions()
+    folder = (small.settings.exports / FOLDER).stat().st_ctime_ns
     outcome = small.passed()
     assert statuses(outcome)["extract-playbooks"] == "unchanged"
     assert (times(small), small.versions()) == (before, versions)
+    assert (small.settings.exports / FOLDER).stat().st_ctime_ns == folder
 
 
 def test_only_changed_pages_are_written_and_stale_ones_removed(small: Workspace) -> None:
@@ -72,8 +75,8 @@ def test_pages_are_what_the_manifest_says(small: Workspace) -> None:
         ["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=small.settings.exports / FOLDER, capture_output=True, check=True
     )
     assert len(done.stdout.splitlines()) == 13
-    file = small.warehouse.snapshot().files[pages.MANIFEST]
-    assert (file.rows, file.sha256) == (12, pages.files.file_sha256(small.settings.exports / pages.MANIFEST))
+    file = small.warehouse.snapshot().files[page_folder.MANIFEST]
+    assert (file.rows, file.sha256) == (12, file_sha256(small.settings.exports / page_folder.MANIFEST))
 
 
 def test_the_same_input_gives_the_same_pages_whenever_it_landed(small: Workspace, second: Workspace) -> None:
@@ -153,7 +156,7 @@ def test_what_was_tampered_with_is_found_and_put_back(small: Workspace, harm: st
         assert run.before is not None
         assert any(f"{FOLDER}/{name}" in text for text in files_equal_tables(Context(run, run.before, full=False)))
     done = restore(small.settings, "latest", Silent())
-    assert [step.name for step in done.steps if step.changes] == [pages.MANIFEST]
+    assert [step.name for step in done.steps if step.changes] == [page_folder.MANIFEST]
     assert page_files(small) == before
     assert not examine(small.settings.warehouse, small.settings.exports).broken
 
@@ -164,6 +167,39 @@ def test_a_run_puts_back_what_was_tampered_with(small: Workspace) -> None:
     path.write_bytes(b"mine")
     assert statuses(small.passed())["extract-playbooks"] == "ran"
     assert page_files(small) == before
+
+
+def test_a_command_that_looks_at_no_file_vouches_for_none(small: Workspace) -> None:
+    """`score` publishes what stands in exports/ as it was: the next run must still see that somebody wrote there."""
+    before = small.files()
+    (small.settings.exports / FOLDER / names(small)["f3.py"]).write_bytes(b"mine")
+    with (small.settings.exports / "rag/playbooks.jsonl").open("ab") as file:
+        file.write(b'{"content": "never gated"}\n')
+    small.passed("score")
+    assert examine(small.settings.warehouse, small.settings.exports).broken
+    after = statuses(small.passed())
+    assert (after["export-rag"], after["extract-playbooks"], after["export-sft"]) == ("ran", "ran", "unchanged")
+    assert small.files() == before
+
+
+def test_of_many_pages_every_run_looks_at_others(small: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until all were looked at; what the folder itself shows is found at once, and `health` looks at all of them."""
+    monkeypatch.setattr("pipeline.page_folder._PART", 400)
+    folder = small.settings.exports / FOLDER
+    small.passed()
+    before = page_files(small)
+    for name in sorted(names(small).values())[::5]:
+        with (folder / name).open("r+b") as page:
+            page.write(b"!")
+        assert examine(small.settings.warehouse, small.settings.exports).broken
+        runs = 1
+        while statuses(small.passed())["extract-playbooks"] == "unchanged":
+            runs += 1
+            assert runs <= 6
+        assert page_files(small) == before
+        (folder / name).unlink()
+        assert statuses(small.passed())["extract-playbooks"] == "ran"
+        assert page_files(small) == before
 
 
 def test_files_of_others_are_left_alone(small: Workspace) -> None:

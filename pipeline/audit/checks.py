@@ -4,7 +4,19 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from pipeline import acceptance, evidence, exports, files, indexing, model_ledger, pages, playbooks, scoring, snapshots
+from pipeline import (
+    acceptance,
+    evidence,
+    exports,
+    files,
+    indexing,
+    model_ledger,
+    page_folder,
+    pages,
+    playbooks,
+    scoring,
+    snapshots,
+)
 from pipeline.audit import baseline, examples
 from pipeline.audit.context import Context
 from pipeline.audit.provenance import provenance_sample
@@ -113,10 +125,10 @@ def files_equal_tables(context: Context) -> list[str]:
 
 def _pages(context: Context) -> list[str]:
     """Every page has the bytes that were published, and says what its playbook says; each shows what may be shown."""
-    run, file = context.run, context.snapshot.files.get(pages.MANIFEST)
+    run, file = context.run, context.snapshot.files.get(page_folder.MANIFEST)
     if file is None:
         return []
-    odd = pages.odd(run.settings.exports, file)[:SHOWN]
+    odd = page_folder.odd(run.settings.exports, file)[:SHOWN]
     found = [f"{name}: is not the page that was published; `distill restore --to latest` puts it back" for name in odd]
     playbooks.bind_published(run)
     pages.bind_published(run)

@@ -37,7 +37,8 @@ class Engine:
         self.spill = spill
         self._bound: dict[str, tuple[str, ...]] = {}
         self._views: dict[str, tuple[tuple[Any, ...], frozenset[str]]] = {}
-        self._tables: set[str] = set()
+        # What stands for each name: a table, or else a view.
+        self._kept: dict[str, bool] = {}
         config: dict[str, Any] = {
             "memory_limit": memory_limit,
             "temp_directory": str(spill),
@@ -70,40 +71,40 @@ class Engine:
         """
         asked = (tuple(files), schema, where, with_names)
         if name not in self._views or self._views[name][0] != asked:
-            self._forget(name)
+            self._make_room(name)
             self._bound[name] = tuple(files)
             with self._explained(f"the view {name}"):
                 lacking = create_view(self._connection, name, schema, files, where, with_names)
             self._views[name] = asked, lacking
         return self._views[name][1]
 
-    def _forget(self, name: str) -> None:
-        """Something else is about to stand for a name: a view that was bound there is none any more."""
+    def _make_room(self, name: str, *, for_table: bool = False) -> None:
+        """Something else is about to stand for a name. DuckDB puts no view in the place of a table, nor a table in a view's."""
         self._views.pop(name, None)
+        was_table = self._kept.get(name)
+        if was_table is not None and was_table != for_table:
+            self.execute(f"drop {'table' if was_table else 'view'} if exists {name}")
+        self._kept[name] = for_table
 
     def bind_arrow(self, name: str, table: pa.Table) -> None:
         """Makes `name` a view on an Arrow table, which is kept alive with the connection."""
         # DuckDB would import it now, and forget a Ctrl-C that comes meanwhile.
         import pyarrow.dataset  # noqa: F401
 
-        self._forget(name)
+        self._make_room(name)
         key = "arrow_" + name.replace(".", "_")
         self._connection.register(key, table)
         self.execute(f"create or replace view {name} as select * from {key}")
 
     def define(self, name: str, sql: str) -> None:
         """Makes `name` a view on a query."""
-        self._forget(name)
-        if name in self._tables:
-            self.execute(f"drop table {name}")
-            self._tables.remove(name)
+        self._make_room(name)
         self.execute(f"create or replace view {name} as {sql}")
 
     def materialise(self, name: str, sql: str) -> None:
         """Runs a query once and keeps its result, which may spill to disk, as the table `name`."""
-        self._forget(name)
+        self._make_room(name, for_table=True)
         self.execute(f"create or replace table {name} as {sql}")
-        self._tables.add(name)
 
     def execute(self, sql: str) -> None:
         with self._explained(sql):
