@@ -37,8 +37,8 @@ def _is_in_place(exports: Path, file: ExportFile, stamps: Stamps, *, in_part: bo
     if not files.is_in_place(exports, file, stamps):
         return False
     path, folder = exports / MANIFEST, exports / FOLDER
-    now = _look(folder)
-    whole_at, place, *then = remembered = _remembered(stamps, file)
+    now, boot = _look(folder), _boot()
+    whole_at, place, *then = remembered = _remembered(stamps, file, boot)
     if in_part and now == then:
         names, place = manifest.some(path, place, _PART)
     else:
@@ -54,7 +54,7 @@ def _is_in_place(exports: Path, file: ExportFile, stamps: Stamps, *, in_part: bo
         return False
     # Times that counted before need not be old.
     if all(map(is_settled, {whole_at, *now[:2]} - {*remembered})):
-        stamps.remember_own(FOLDER, file.sha256, [whole_at, place, *now])
+        stamps.remember_own(FOLDER, file.sha256, [boot, whole_at, place, *now])
     return True
 
 
@@ -64,12 +64,20 @@ def _look(folder: Path) -> list[int]:
     return [held.st_mtime_ns, held.st_ctime_ns, held.st_ino]
 
 
-def _remembered(stamps: Stamps, file: ExportFile) -> list[int]:
+def _remembered(stamps: Stamps, file: ExportFile, boot: int) -> list[int]:
     """Returns until when all pages are known to be whole, in ns; where in the manifest to look next; how the folder looked."""
     held = stamps.looks(FOLDER, file.sha256)
-    if len(held) != 5 or not all(isinstance(number, int) and number >= 0 for number in held) or held[1] >= file.bytes:
+    if len(held) != 6 or not all(isinstance(number, int) and number >= 0 for number in held):
         return [0, 0]
-    return held
+    return held[1:] if held[0] == boot and held[2] < file.bytes else [0, 0]
+
+
+def _boot() -> int:
+    """Returns which start of the machine this is, if it says so: pages of an earlier one may never have reached the disk."""
+    try:
+        return int(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").replace("-", "")[:15], 16)
+    except (OSError, ValueError):
+        return 0
 
 
 def odd(exports: Path, file: ExportFile) -> list[str]:
@@ -147,7 +155,7 @@ def remember(exports: Path, published: Mapping[str, ExportFile], stamps: Stamps,
     if file is not None and moved_at is not None:
         # Anywhere in the manifest: else runs that write pages would all look at the first ones.
         place = moved_at % max(1, file.bytes - _PART)
-        stamps.remember_own(FOLDER, file.sha256, [moved_at, place, *_look(exports / FOLDER)])
+        stamps.remember_own(FOLDER, file.sha256, [_boot(), moved_at, place, *_look(exports / FOLDER)])
         stamps.remember_own(MANIFEST, file.sha256, stamp(exports / MANIFEST))
     elif file is not None:
         stamps.keep(FOLDER, file.sha256)

@@ -67,7 +67,7 @@ def _draft(run: Run, in_place: ExportFile | None) -> ExportFile:
         for name, page in _texts(run, TABLE if in_place is None else "run.made_playbooks"):
             manifest.write(below + name, page.encode())
         (drafts / STALE).write_bytes(_stale(run, in_place).encode())
-        # Not waiting for the disk: thousands of waits take long, and a page that a power failure cut off is found by its size.
+        # Not waiting for the disk, for thousands of waits take long: the first run after a power failure reads all pages.
         (drafts / MANIFEST_NAME).write_bytes(content)
     return file
 

@@ -1,5 +1,6 @@
 """The folder of pages: written where something changed, whole after a kill, put back to the byte, others' files left alone."""
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -200,6 +201,20 @@ def test_of_many_pages_every_run_looks_at_others(small: Workspace, monkeypatch: 
         (folder / name).unlink()
         assert statuses(small.passed())["extract-playbooks"] == "ran"
         assert page_files(small) == before
+
+
+def test_the_first_run_after_a_power_cut_reads_all_pages(small: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page may have lost its end then, with no time to show it."""
+    before = page_files(small)
+    (small.settings.exports / FOLDER / names(small)["f3.py"]).write_bytes(b"")
+    stamps = small.settings.warehouse / STAMPS
+    held = json.loads(stamps.read_bytes())
+    held[FOLDER][0][1] = 2**62
+    stamps.write_text(json.dumps(held))
+    assert statuses(small.passed())["extract-playbooks"] == "unchanged"
+    monkeypatch.setattr("pipeline.page_folder._boot", lambda: 1)
+    assert statuses(small.passed())["extract-playbooks"] == "ran"
+    assert page_files(small) == before
 
 
 def test_files_of_others_are_left_alone(small: Workspace) -> None:
