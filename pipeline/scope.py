@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from pipeline.run import Run
+from pipeline.warehouse import Version
 
 # Beyond this share of all records, deciding everything is cheaper than finding out what to decide.
 WORTH_IT = 0.1
@@ -26,10 +27,7 @@ def find(run: Run, export: str, made_of: str) -> Reach | None:
     if before.get("made_of") != made_of:
         return None
     then, now = run.store.read("scored.runs", before["scored.runs"]), run.store.read("scored.runs")
-    run.bind("before.scores", then, files=tuple(sorted(set(then.files) - set(now.files))))
-    run.bind("after.scores", now, files=tuple(sorted(set(now.files) - set(then.files))))
-    run.engine.materialise("run.changed", run.library["exports/_changed"].sql)
-    run.engine.materialise("run.touched", run.library["exports/_touched"].sql)
+    _bind_touched(run, then, now)
     reach = _tasks(run) if export == "preference" else _texts(run, export)
     amounts = "select (select count(*) from run.reached) as reached, (select count(*) from scored.runs) as total"
     (amount,) = run.engine.rows(amounts)
@@ -38,6 +36,18 @@ def find(run: Run, export: str, made_of: str) -> Reach | None:
     for table in ("scored.runs", "evidence.records"):
         _bind_reached(run, table)
     return reach
+
+
+def _bind_touched(run: Run, then: Version, now: Version) -> None:
+    """Makes `run.changed` and `run.touched` what differs between two versions of the scores; most exports ask for the same."""
+    run.bind("before.scores", then, files=tuple(sorted(set(then.files) - set(now.files))))
+    run.bind("after.scores", now, files=tuple(sorted(set(now.files) - set(then.files))))
+    for name in ("changed", "touched"):
+        found = f"run.{name}_{then.version}_{now.version}"
+        if found not in run.shared:
+            run.engine.materialise(found, run.library[f"exports/_{name}"].sql)
+            run.shared.add(found)
+        run.engine.define(f"run.{name}", f"select * from {found}")
 
 
 def _texts(run: Run, export: str) -> Reach:

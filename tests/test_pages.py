@@ -17,6 +17,7 @@ from pipeline.health import examine
 from pipeline.restoring import restore
 from pipeline.session import opened
 from tests.conftest import Silent, Workspace, statuses
+from tests.repositories import entered
 from tests.rows import copied_sql, edit, review
 
 STREAM = "observer_reviews.jsonl"
@@ -39,11 +40,18 @@ def names(workspace: Workspace) -> dict[str, str]:
     return {row["title"]: row["file"] for row in workspace.rows("exports.playbooks")}
 
 
-@pytest.fixture
-def small(workspace: Workspace) -> Workspace:
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("pages")
+    workspace = Workspace(root)
     workspace.write(STREAM, FILLER)
     workspace.passed()
-    return workspace
+    return root
+
+
+@pytest.fixture
+def small(published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    return entered(published, tmp_path, monkeypatch)
 
 
 def test_an_unchanged_run_touches_no_page(small: Workspace) -> None:
