@@ -72,7 +72,7 @@ def some(path: Path, place: int, size: int) -> tuple[list[str], int]:
     with path.open("rb") as stream:
         stream.seek(place)
         part = stream.read(size)
-        whole, at_end = part.rfind(b"\n") + 1, len(part) < size
+        whole, at_end = part.rfind(b"\n") + 1, not stream.peek(1)
     return [name for _, name in _lines(part[:whole])], 0 if at_end else place + whole
 
 

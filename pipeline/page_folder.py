@@ -1,8 +1,8 @@
 """The folder of published pages: whether it is as it was published, and how drafts come into it.
 
 A manifest with the hash of every page is moved last, so that whoever finds it in place finds all that it names. Pages are many,
-so a run looks at some of them: their folder shows what came, went or was replaced, and a page that was written into is newer
-than the time at which all were put in place. `health` looks at all, and an audit reads them.
+so who only wants to know whether there is something to do looks at some of them: their folder shows what came, went or was
+replaced, and a page that was written into is newer than the time at which all were last known to be whole.
 """
 
 import errno
@@ -37,8 +37,8 @@ def _is_in_place(exports: Path, file: ExportFile, stamps: Stamps, *, in_part: bo
     if not files.is_in_place(exports, file, stamps):
         return False
     path, folder = exports / MANIFEST, exports / FOLDER
-    now, boot = _look(folder), _boot()
-    whole_at, place, *then = remembered = _remembered(stamps, file, boot)
+    now = _look(folder)
+    whole_at, place, *then = remembered = _remembered(stamps, file, now)
     if in_part and now == then:
         names, place = manifest.some(path, place, _PART)
     else:
@@ -52,24 +52,27 @@ def _is_in_place(exports: Path, file: ExportFile, stamps: Stamps, *, in_part: bo
         whole_at = newest or 0
     if newest is None:
         return False
-    # Times that counted before need not be old.
+    # Times that are new here must be old enough to tell what comes after them.
     if all(map(is_settled, {whole_at, *now[:2]} - {*remembered})):
-        stamps.remember_own(FOLDER, file.sha256, [boot, whole_at, place, *now])
+        stamps.remember_own(FOLDER, file.sha256, [whole_at, place, *now])
     return True
 
 
 def _look(folder: Path) -> list[int]:
-    """Returns what changes when a file comes into a folder, leaves it or is replaced: times and inode."""
+    """Returns two times that change when a file comes into a folder, leaves it or is replaced; then which folder it is."""
     held = folder.stat()
-    return [held.st_mtime_ns, held.st_ctime_ns, held.st_ino]
+    return [held.st_mtime_ns, held.st_ctime_ns, held.st_ino, held.st_dev, _boot()]
 
 
-def _remembered(stamps: Stamps, file: ExportFile, boot: int) -> list[int]:
-    """Returns until when all pages are known to be whole, in ns; where in the manifest to look next; how the folder looked."""
+def _remembered(stamps: Stamps, file: ExportFile, now: list[int]) -> list[int]:
+    """Returns until when all pages were known to be whole, in ns; where in the manifest to look next; how the folder looked.
+
+    Of another folder, or of an earlier start of the machine, nothing is known.
+    """
     held = stamps.looks(FOLDER, file.sha256)
-    if len(held) != 6 or not all(isinstance(number, int) and number >= 0 for number in held):
+    if len(held) != 7 or not all(isinstance(number, int) and number >= 0 for number in held):
         return [0, 0]
-    return held[1:] if held[0] == boot and held[2] < file.bytes else [0, 0]
+    return held if held[4:] == now[2:] and held[1] < file.bytes else [0, 0]
 
 
 def _boot() -> int:
@@ -155,7 +158,7 @@ def remember(exports: Path, published: Mapping[str, ExportFile], stamps: Stamps,
     if file is not None and moved_at is not None:
         # Anywhere in the manifest: else runs that write pages would all look at the first ones.
         place = moved_at % max(1, file.bytes - _PART)
-        stamps.remember_own(FOLDER, file.sha256, [_boot(), moved_at, place, *_look(exports / FOLDER)])
+        stamps.remember_own(FOLDER, file.sha256, [moved_at, place, *_look(exports / FOLDER)])
         stamps.remember_own(MANIFEST, file.sha256, stamp(exports / MANIFEST))
     elif file is not None:
         stamps.keep(FOLDER, file.sha256)

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from pipeline import files, manifest
 from pipeline.errors import DamageError, GateError
-from pipeline.page_folder import FOLDER, MANIFEST, MANIFEST_NAME, STALE, is_in_place, seems_in_place
+from pipeline.page_folder import FOLDER, MANIFEST, MANIFEST_NAME, STALE, is_in_place
 from pipeline.playbooks import INDEX, TABLE
 from pipeline.run import Run
 from pipeline.snapshots import ExportFile
@@ -25,10 +25,13 @@ _BATCH = 5000
 
 
 def draft(run: Run) -> ExportFile:
-    """Drafts what differs from the pages in place: pages, the index, the manifest; without a difference there is no draft."""
+    """Drafts the pages that differ from those in place, the index and the manifest; without a difference there is no draft.
+
+    Looks at all pages: once others are put in place, all of them count as whole.
+    """
     run.bind_now(TABLE)
     before = run.files.get(MANIFEST)
-    return _draft(run, before if before is not None and seems_in_place(run.settings.exports, before, run.stamps) else None)
+    return _draft(run, before if before is not None and is_in_place(run.settings.exports, before, run.stamps) else None)
 
 
 def draft_again(run: Run, version: int, file: ExportFile) -> None:

@@ -50,6 +50,8 @@ def restore(settings: Settings, to: str, reporter: Reporter, *, dry_run: bool = 
     if not settings.warehouse.is_dir():
         raise WarehouseError(f"{settings.warehouse}: there is no warehouse here; `distill run-all` makes one")
     with locked(settings.warehouse), session.opened(settings, reporter) as run:
+        # Who restores may do so because something is not what it looks like.
+        run.stamps.forget()
         session.recover(run, trusting=True)
         published = snapshots.read_all(run.store, run.engine)
         if not published or run.before is None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline import drift, indexing, receipts, snapshots
+from pipeline import drift, indexing, keyboard, receipts, snapshots
 from pipeline.contents import Content, combined_hash
 from pipeline.errors import DistillError, GateError, ModelError
 from pipeline.receipts import Receipt, iso
@@ -69,6 +69,7 @@ def _execute(run: Run, wanted: Sequence[Stage]) -> tuple[list[tuple[Receipt, Sta
         if name in asked:
             run.reporter.done(receipt)
         kept.append((receipt, state))
+        keyboard.heed()
     return kept, failure
 
 

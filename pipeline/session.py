@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 
-from pipeline import catalog, files, indexing, ledger, models, page_folder, shelf, snapshots, tables
+from pipeline import catalog, files, indexing, keyboard, ledger, models, page_folder, shelf, snapshots, tables
 from pipeline.engine import Engine
 from pipeline.errors import DistillError, InputError, WarehouseError
 from pipeline.run import Reporter, Run
@@ -97,6 +97,7 @@ def _drop_others(run: Run, published: Snapshot) -> None:
 
 def publish(run: Run, snapshot: Snapshot) -> tuple[str, ...]:
     """Makes a snapshot what readers see, and moves its files into place; returns what went wrong after it counted."""
+    keyboard.heed()
     exports = run.settings.exports
     files.make_places(exports, run.files.values())
     page_folder.make_places(exports)

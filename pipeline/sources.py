@@ -185,9 +185,13 @@ class Stamps:
         return self._held(name, sha256)[0]
 
     def keep(self, name: str, sha256: str) -> None:
-        """Keeps what is known of something with this hash, if anything is, whether or not somebody asked for it."""
+        """Keeps what is known of something with this hash for who asks the next time: what is not kept is forgotten."""
         if name not in self._after and self.looks(name, sha256):
             self._after[name] = self._before[name]
+
+    def forget(self) -> None:
+        """From now on everything is read again."""
+        self._before = {}
 
     def _held(self, name: str, sha256: str) -> tuple[list[int], bool]:
         held = self._after.get(name) or self._before.get(name)

@@ -335,3 +335,32 @@ def test_the_keyboard_is_heard_while_libraries_are_loaded() -> None:
     """DuckDB loads a library when it first reads Arrow, and would go on as if nobody had pressed Ctrl-C."""
     done = subprocess.run([sys.executable, "-c", CTRL_C_IN_AN_IMPORT], capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("heard\n", "")
+
+
+CTRL_C_FORGOTTEN = """
+import signal, sys
+from pipeline import landing
+from pipeline.cli.main import main
+
+landed = landing.land
+
+def land(*arguments):
+    try:
+        signal.raise_signal(signal.SIGINT)
+    except KeyboardInterrupt:
+        print("forgotten")
+    return landed(*arguments)
+
+landing.land = land
+main(["run-all"])
+"""
+
+
+def test_a_ctrl_c_that_a_library_forgot_publishes_nothing(published: Workspace) -> None:
+    before = len(published.warehouse.snapshots())
+    published.write("scrum_reviews.jsonl", [review(12)])
+    command = [sys.executable, "-c", CTRL_C_FORGOTTEN]
+    done = subprocess.run(command, env=published.environment(), capture_output=True, text=True)
+    assert (done.returncode, done.stdout.splitlines()[0]) == (1, "forgotten")
+    assert done.stderr.strip().endswith("Aborted!") and "Traceback" not in done.stderr
+    assert len(published.warehouse.snapshots()) == before

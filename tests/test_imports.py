@@ -38,7 +38,7 @@ LAYERS = (
     ("upgrading",),
     ("compile", "tables", "receipts", "shelf"),
     ("engine", "fulltext", "models", "readers", "reading", "sources", "splicing"),
-    ("errors", "lines", "manifest", "parallel", "report", "settings", "version"),
+    ("errors", "keyboard", "lines", "manifest", "parallel", "report", "settings", "version"),
 )
 LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in modules}
 
@@ -66,6 +66,7 @@ CLI_KNOWS = {
     "errors",
     "fleet",
     "health",
+    "keyboard",
     "models",
     "reader",
     "receipts",

@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -211,13 +212,60 @@ def test_of_many_pages_every_run_looks_at_others(small: Workspace, monkeypatch: 
         assert page_files(small) == before
 
 
+def test_pages_of_another_folder_say_nothing_of_these(small: Workspace) -> None:
+    """Nor do those of the same name: what is known of a folder counts for that folder."""
+    before, folder = page_files(small), small.settings.exports / FOLDER
+    small.passed()
+    shutil.copytree(folder, small.root / "copy")
+    for one in (folder, small.root / "copy"):
+        with (one / names(small)["f3.py"]).open("r+b") as page:
+            page.write(b"!")
+    time.sleep(0.1)
+    small.passed(exports=small.root / "elsewhere")
+    assert examine(small.settings.warehouse, small.settings.exports).broken
+    assert statuses(small.passed())["extract-playbooks"] == "ran"
+    assert page_files(small) == before
+    shutil.rmtree(folder)
+    (small.root / "copy").rename(folder)
+    assert statuses(small.passed())["extract-playbooks"] == "ran"
+    assert page_files(small) == before
+
+
+def test_a_run_that_writes_pages_looks_at_all(small: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From then on all count as whole: none may be that was written into where nobody looked."""
+    monkeypatch.setattr("pipeline.page_folder._PART", 200)
+    small.passed()
+    for name in sorted(names(small).values())[::4]:
+        with (small.settings.exports / FOLDER / name).open("r+b") as page:
+            page.write(b"!")
+    small.write(STREAM, [review("new", "accept", "new")])
+    small.passed()
+    ours = {row["file"]: row["page"].encode() for row in small.rows("exports.playbooks")}
+    assert {name: page for name, page in page_files(small).items() if name in ours} == ours
+
+
+def test_a_restore_reads_every_page(small: Workspace) -> None:
+    """Whatever is known of them: it may be why somebody restores."""
+    before, page = page_files(small), small.settings.exports / FOLDER / names(small)["f3.py"]
+    small.passed()
+    page.write_bytes(page.read_bytes()[:-2] + b"X\n")
+    stamps = small.settings.warehouse / STAMPS
+    held = json.loads(stamps.read_bytes())
+    held[FOLDER][0][0] = 2**62
+    stamps.write_text(json.dumps(held))
+    assert [step.name for step in restore(small.settings, "latest", Silent()).steps if step.changes] == [page_folder.MANIFEST]
+    assert page_files(small) == before
+
+
 def test_the_first_run_after_a_power_cut_reads_all_pages(small: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     """A page may have lost its end then, with no time to show it."""
     before = page_files(small)
     (small.settings.exports / FOLDER / names(small)["f3.py"]).write_bytes(b"")
     stamps = small.settings.warehouse / STAMPS
+    assert statuses(small.passed())["extract-playbooks"] == "ran"
+    (small.settings.exports / FOLDER / names(small)["f3.py"]).write_bytes(b"")
     held = json.loads(stamps.read_bytes())
-    held[FOLDER][0][1] = 2**62
+    held[FOLDER][0][0] = 2**62
     stamps.write_text(json.dumps(held))
     assert statuses(small.passed())["extract-playbooks"] == "unchanged"
     monkeypatch.setattr("pipeline.page_folder._boot", lambda: 1)

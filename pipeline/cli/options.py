@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from pipeline import keyboard
 from pipeline.cli.console import natives_silenced, silence
 from pipeline.errors import TRY_AGAIN, DistillError
 from pipeline.settings import Gates, Settings
@@ -21,6 +22,7 @@ class Command(click.Command):
     """A command that ends with one clear line and the right exit code when something is wrong."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        keyboard.listen()
         with natives_silenced():
             return self._invoke(ctx)
 
