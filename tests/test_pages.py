@@ -41,6 +41,24 @@ def names(workspace: Workspace) -> dict[str, str]:
     return {row["title"]: row["file"] for row in workspace.rows("exports.playbooks")}
 
 
+def page_of(workspace: Workspace, title: str = "f3.py") -> Path:
+    return workspace.settings.exports / FOLDER / names(workspace)[title]
+
+
+def write_into(path: Path) -> None:
+    """Writes into a file without replacing it, which its folder does not show."""
+    with path.open("r+b") as file:
+        file.write(b"!")
+
+
+def vouch_for_all(workspace: Workspace) -> None:
+    """Makes all pages count as whole, whenever somebody wrote into them."""
+    stamps = workspace.settings.warehouse / STAMPS
+    held = json.loads(stamps.read_bytes())
+    held[FOLDER][0][0] = 2**62
+    stamps.write_text(json.dumps(held))
+
+
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("pages")
@@ -173,8 +191,7 @@ def test_what_was_tampered_with_is_found_and_put_back(small: Workspace, harm: st
 
 def test_a_run_puts_back_what_was_tampered_with(small: Workspace) -> None:
     before = page_files(small)
-    path = small.settings.exports / FOLDER / names(small)["f3.py"]
-    path.write_bytes(b"mine")
+    page_of(small).write_bytes(b"mine")
     assert statuses(small.passed())["extract-playbooks"] == "ran"
     assert page_files(small) == before
 
@@ -182,7 +199,7 @@ def test_a_run_puts_back_what_was_tampered_with(small: Workspace) -> None:
 def test_a_command_that_looks_at_no_file_vouches_for_none(small: Workspace) -> None:
     """`score` publishes what stands in exports/ as it was: the next run must still see that somebody wrote there."""
     before = small.files()
-    (small.settings.exports / FOLDER / names(small)["f3.py"]).write_bytes(b"mine")
+    page_of(small).write_bytes(b"mine")
     with (small.settings.exports / "rag/playbooks.jsonl").open("ab") as file:
         file.write(b'{"content": "never gated"}\n')
     small.passed("score")
@@ -199,8 +216,7 @@ def test_of_many_pages_every_run_looks_at_others(small: Workspace, monkeypatch: 
     small.passed()
     before = page_files(small)
     for name in sorted(names(small).values())[::5]:
-        with (folder / name).open("r+b") as page:
-            page.write(b"!")
+        write_into(folder / name)
         assert examine(small.settings.warehouse, small.settings.exports).broken
         runs = 1
         while statuses(small.passed())["extract-playbooks"] == "unchanged":
@@ -218,8 +234,7 @@ def test_pages_of_another_folder_say_nothing_of_these(small: Workspace) -> None:
     small.passed()
     shutil.copytree(folder, small.root / "copy")
     for one in (folder, small.root / "copy"):
-        with (one / names(small)["f3.py"]).open("r+b") as page:
-            page.write(b"!")
+        write_into(one / names(small)["f3.py"])
     time.sleep(0.1)
     small.passed(exports=small.root / "elsewhere")
     assert examine(small.settings.warehouse, small.settings.exports).broken
@@ -236,8 +251,7 @@ def test_a_run_that_writes_pages_looks_at_all(small: Workspace, monkeypatch: pyt
     monkeypatch.setattr("pipeline.page_folder._PART", 200)
     small.passed()
     for name in sorted(names(small).values())[::4]:
-        with (small.settings.exports / FOLDER / name).open("r+b") as page:
-            page.write(b"!")
+        write_into(small.settings.exports / FOLDER / name)
     small.write(STREAM, [review("new", "accept", "new")])
     small.passed()
     ours = {row["file"]: row["page"].encode() for row in small.rows("exports.playbooks")}
@@ -246,13 +260,10 @@ def test_a_run_that_writes_pages_looks_at_all(small: Workspace, monkeypatch: pyt
 
 def test_a_restore_reads_every_page(small: Workspace) -> None:
     """Whatever is known of them: it may be why somebody restores."""
-    before, page = page_files(small), small.settings.exports / FOLDER / names(small)["f3.py"]
+    before, page = page_files(small), page_of(small)
     small.passed()
     page.write_bytes(page.read_bytes()[:-2] + b"X\n")
-    stamps = small.settings.warehouse / STAMPS
-    held = json.loads(stamps.read_bytes())
-    held[FOLDER][0][0] = 2**62
-    stamps.write_text(json.dumps(held))
+    vouch_for_all(small)
     assert [step.name for step in restore(small.settings, "latest", Silent()).steps if step.changes] == [page_folder.MANIFEST]
     assert page_files(small) == before
 
@@ -260,13 +271,9 @@ def test_a_restore_reads_every_page(small: Workspace) -> None:
 def test_the_first_run_after_a_power_cut_reads_all_pages(small: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     """A page may have lost its end then, with no time to show it."""
     before = page_files(small)
-    (small.settings.exports / FOLDER / names(small)["f3.py"]).write_bytes(b"")
-    stamps = small.settings.warehouse / STAMPS
-    assert statuses(small.passed())["extract-playbooks"] == "ran"
-    (small.settings.exports / FOLDER / names(small)["f3.py"]).write_bytes(b"")
-    held = json.loads(stamps.read_bytes())
-    held[FOLDER][0][0] = 2**62
-    stamps.write_text(json.dumps(held))
+    small.passed()
+    page_of(small).write_bytes(b"")
+    vouch_for_all(small)
     assert statuses(small.passed())["extract-playbooks"] == "unchanged"
     monkeypatch.setattr("pipeline.page_folder._boot", lambda: 1)
     assert statuses(small.passed())["extract-playbooks"] == "ran"
@@ -281,7 +288,7 @@ def test_files_of_others_are_left_alone(small: Workspace) -> None:
     oldest = small.warehouse.snapshot().run_id
     small.write(STREAM, [review("new", "accept", "new")])
     small.passed()
-    edited = folder / names(small)["new.py"]
+    edited = page_of(small, "new.py")
     edited.write_bytes(b"mine by now")
     restore(small.settings, oldest, Silent())
     assert (folder / "notes.md").read_bytes() == b"mine"
@@ -322,7 +329,7 @@ def test_another_folder_gets_all_pages(small: Workspace) -> None:
 
 
 def test_a_folder_where_a_page_belongs_stops_the_run_before_it_counts(small: Workspace) -> None:
-    path = small.settings.exports / FOLDER / names(small)["f3.py"]
+    path = page_of(small)
     path.unlink()
     path.mkdir()
     published = len(small.warehouse.snapshots())
