@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from pipeline.engine import Engine
 from pipeline.sources import BlockHash
@@ -10,6 +12,8 @@ from pipeline.warehouse import DeltaStore
 
 # In the ledger's commits: the snapshot with which a restore of it counts.
 RESTORED = "restored by snapshot"
+# How many commits of the ledger are looked at before all are.
+_RECENT = 10
 
 
 @dataclass(frozen=True)
@@ -29,14 +33,18 @@ class FileState:
 
 def undo_torn_load(store: DeltaStore) -> None:
     """Takes back a load that was killed between its rows and its ledger; its lines are read again from the files."""
-    last = next((commit for commit in store.history("raw.files") if "raw.lines" in commit), {})
+    last = next(_loads(store), {})
     expected = int(last.get("raw.lines", store.first_version("raw.lines")))
     if store.version("raw.lines") != expected:
         store.restore("raw.lines", expected)
         # What was torn may have been a restore, or the undoing of one: that must not begin to count here.
         restored = {RESTORED: str(last[RESTORED])} if RESTORED in last else {}
-        nothing = store.tables["raw.files"].schema.empty_table()
-        store.append("raw.files", nothing, metadata(store, str(last.get("run_id", ""))) | restored)
+        note_lines(store, str(last.get("run_id", "")), restored)
+
+
+def note_lines(store: DeltaStore, run_id: str, said: dict[str, str] | None = None) -> None:
+    """Says in a commit without rows that the newest version of raw.lines is the one that counts."""
+    store.append("raw.files", store.tables["raw.files"].schema.empty_table(), metadata(store, run_id) | (said or {}))
 
 
 def restore(store: DeltaStore, lines: int, files: int, run_id: str, snapshot: int) -> None:
@@ -47,11 +55,19 @@ def restore(store: DeltaStore, lines: int, files: int, run_id: str, snapshot: in
 
 def undo_unpublished_restore(store: DeltaStore, published: int) -> None:
     """Takes back a restore that was killed before its snapshot was published."""
-    commits = [commit for commit in store.history("raw.files") if "raw.lines" in commit]
-    if commits and int(commits[0].get(RESTORED, 0)) > published:
-        before = next(commit for commit in commits if int(commit.get(RESTORED, 0)) <= published)
+    if int(next(_loads(store), {}).get(RESTORED, 0)) > published:
+        before = next(commit for commit in _loads(store) if int(commit.get(RESTORED, 0)) <= published)
         store.restore("raw.lines", int(before["raw.lines"]))
         _restore_files(store, before["version"], metadata(store, str(before.get("run_id", ""))))
+
+
+def _loads(store: DeltaStore) -> Iterator[dict[str, Any]]:
+    """Yields the commits of the ledger that name a version of raw.lines, newest first: nearly always the first is enough."""
+    for limit in (_RECENT, None):
+        commits = store.history("raw.files", limit)
+        yield from (commit for commit in commits[0 if limit else _RECENT :] if "raw.lines" in commit)
+        if limit and len(commits) < limit:
+            return
 
 
 def _restore_files(store: DeltaStore, version: int, said: dict[str, str]) -> None:

@@ -88,6 +88,11 @@ class Run:
         parts[f"{table}/{export}"] = {"delta_version": now.delta_version, "rows": now.rows, "total": f"{now.total:x}"}
         return now
 
+    def bring_parts_up(self) -> None:
+        """Makes the newest versions those that parts of tables are compared with next: no other need be kept for it."""
+        for name in self.state.get("parts", {}):
+            self.part(*name.split("/"))
+
     def write(self, table: str, sql: str, metadata: dict[str, str], *, replace: bool) -> None:
         """Writes the result of a query to a table, after its declared checks held for every row."""
         declared = self.store.tables[table]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline import drift, indexing, keyboard, receipts, snapshots
+from pipeline import compaction, drift, indexing, keyboard, receipts, snapshots
 from pipeline.contents import Content, combined_hash
 from pipeline.errors import DistillError, GateError, ModelError
 from pipeline.receipts import Receipt, iso
@@ -153,6 +153,7 @@ def _settle(run: Run, kept: list[tuple[Receipt, StageState | None]], failure: Di
     report = None
     run_hash = None
     if failure is None:
+        _put_files_together(run, done)
         metrics = drift.metrics_of(run.state.setdefault("counts", {}), done)
         report = drift.report(run, done, stages, metrics)
         if report["deterministic_violation"]:
@@ -169,6 +170,14 @@ def _settle(run: Run, kept: list[tuple[Receipt, StageState | None]], failure: Di
     else:
         recover(run)
     return Outcome(run.run_id, summary, report, documents, failure, notes)
+
+
+def _put_files_together(run: Run, done: Sequence[Receipt]) -> None:
+    """Receipts name the versions that are published: those that came out of it."""
+    compaction.compact(run)
+    for receipt in done:
+        for tables in (receipt.inputs, receipt.outputs):
+            tables[:] = [_table(run, table["name"]) for table in tables]
 
 
 def _run_hash(run: Run) -> str:

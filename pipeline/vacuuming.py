@@ -5,11 +5,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
-from pipeline import indexing, readers, session, shelf, snapshots
+from pipeline import compaction, indexing, readers, session, shelf, snapshots
 from pipeline.errors import LockedError, WarehouseError
 from pipeline.run import Reporter, Run
 from pipeline.settings import Settings
@@ -107,15 +106,8 @@ def _versions(run: Run, table: str, kept: Iterable[Snapshot]) -> list[int]:
     for snapshot in kept:
         if table in snapshot.tables:
             found.add(snapshot.tables[table].delta_version)
-        found |= _named(snapshot.state, table)
+        found |= compaction.named(snapshot.state, table)
     return sorted(found)
-
-
-def _named(state: Any, table: str) -> set[int]:
-    if not isinstance(state, dict):
-        return set()
-    found = {state[table]} if isinstance(state.get(table), int) else set()
-    return found.union(*(_named(value, table) for value in state.values()))
 
 
 def _write(run: Run, result: Vacuumed) -> None:

@@ -20,7 +20,12 @@ from pipeline.tables import Table
 from pipeline.upgrading import HOOKS, WRITER, fitted, has_more
 
 # delta-rs cleans up its log by age unless told otherwise; here every version must stay readable.
-CONFIGURATION = {"delta.logRetentionDuration": "interval 36500 days", "delta.enableExpiredLogCleanup": "false"}
+CONFIGURATION = {
+    "delta.logRetentionDuration": "interval 36500 days",
+    "delta.enableExpiredLogCleanup": "false",
+    # Who opens a table reads its newest checkpoint and every commit since.
+    "delta.checkpointInterval": "10",
+}
 TARGET_FILE_BYTES = 256 * 1024 * 1024
 COMPACTED_FILE_BYTES = 16 * 1024 * 1024
 UNUSABLE = frozenset("%\\[]^|*?#")
@@ -192,7 +197,8 @@ class DeltaStore:
 
     def said(self, table: str, version: int) -> dict[str, str]:
         """Returns what the commit of a version said of itself: run id, models with version and fingerprint."""
-        for commit in self.history(table):
+        # A table that is opened at an earlier version counts its history wrong, so it is walked from the newest on.
+        for commit in self.history(table, 1 + self.last_in_log(table) - version):
             if commit["version"] == version:
                 return {name: str(commit[name]) for name in ("run_id", "models") if name in commit}
         return {}

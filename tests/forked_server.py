@@ -91,7 +91,7 @@ def _shown(argument: Any) -> str:
 
 def _hook(steps: Steps) -> None:
     from deltalake import DeltaTable
-    from deltalake.table import TableAlterer
+    from deltalake.table import TableAlterer, TableOptimizer
 
     from pipeline import engine, files, indexing, pages, reading, warehouse
 
@@ -105,6 +105,7 @@ def _hook(steps: Steps) -> None:
     for name in ("create_write_transaction", "restore", "create", "delete"):
         steps.wrap(DeltaTable, name)
     steps.wrap(TableAlterer, "add_constraint")
+    steps.wrap(TableOptimizer, "compact")
     for name in ("replace", "rename"):
         steps.wrap(Path, name)
         steps.wrap(os, name)

@@ -27,7 +27,7 @@ LAYERS = (
     ("counts", "drift", "pages"),
     ("page_folder",),
     ("files",),
-    ("evidence", "scoring", "model_ledger", "exports", "indexing", "playbooks"),
+    ("compaction", "evidence", "scoring", "model_ledger", "exports", "indexing", "playbooks"),
     ("mending",),
     ("scope",),
     ("run",),

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 import duckdb
 import pyarrow as pa
@@ -15,6 +16,9 @@ from pipeline.engine.views import NOTES, create_view
 from pipeline.errors import NOT_NEEDED, WAY_OUT, DamageError, UsageError
 
 ROWS_PER_BATCH = 8192
+# So many files of one result, if they are no larger together, are put into one.
+MANY_FILES = 2
+SMALL_BYTES = 4 * 1024 * 1024
 # The rooms of the warehouse, what a run binds beside them, and what acceptance compares.
 SCHEMAS = (
     *("raw", "evidence", "scored", "exports", "ops", "replay", "run", "files", "before", "after"),
@@ -112,15 +116,21 @@ class Engine:
 
     def write_parquet(self, sql: str, folder: Path) -> list[ParquetFile]:
         """Writes the result of a query to new Parquet files in a folder, one or more per thread; empty ones are not kept."""
-        options = "format parquet, compression zstd, row_group_size 16384, per_thread_output, append, return_stats"
-        copy = f"copy ({sql}) to {quoted(str(folder))} ({options}, filename_pattern 'part-{{uuid}}')"
+        files = self._copied(sql, folder, "per_thread_output, append, filename_pattern 'part-{uuid}'")
+        kept = [file for file in files if file.rows]
+        # A union leaves a file of each of its parts, and whoever reads the table opens all of them.
+        if len(kept) > MANY_FILES and sum(file.bytes for file in kept) <= SMALL_BYTES:
+            listed = ", ".join(quoted(str(file.path)) for file in kept)
+            kept = self._copied(f"select * from read_parquet([{listed}])", folder / f"part-{uuid4()}.parquet")
+        for file in set(files) - set(kept):
+            file.path.unlink(missing_ok=True)
+        return kept
+
+    def _copied(self, sql: str, target: Path, *options: str) -> list[ParquetFile]:
+        said = ", ".join(("format parquet, compression zstd, row_group_size 16384, return_stats", *options))
         with self._explained(sql):
-            written = self._connection.execute(copy).fetchall()
-        files = [ParquetFile(Path(name), int(rows), int(size)) for name, rows, size, *_ in written]
-        for file in files:
-            if not file.rows:
-                file.path.unlink(missing_ok=True)
-        return [file for file in files if file.rows]
+            written = self._connection.execute(f"copy ({sql}) to {quoted(str(target))} ({said})").fetchall()
+        return [ParquetFile(Path(name), int(rows), int(size)) for name, rows, size, *_ in written]
 
     @contextmanager
     def stream(self, sql: str) -> Iterator[pa.RecordBatchReader]:
