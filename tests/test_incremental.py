@@ -38,6 +38,7 @@ def test_appends_with_runs_between_them_equal_one_run_over_the_whole(seed: int, 
     """`mended`: every change counts as small, so that exports decide again only what it reaches."""
     rng = random.Random(seed)
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pipeline.compaction.MANY", 2)
         if mended:
             patch.setattr("pipeline.scope.WORTH_IT", 10)
             patch.setattr("pipeline.mending.MENDABLE", 10)
