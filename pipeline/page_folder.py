@@ -23,17 +23,11 @@ MANIFEST_NAME = Path(MANIFEST).name
 _PART = 1024 * 1024
 
 
-def is_in_place(exports: Path, file: ExportFile, stamps: Stamps) -> bool:
-    """True where the manifest and every page that it names are there with the bytes that were published."""
-    return _is_in_place(exports, file, stamps, in_part=False)
+def is_in_place(exports: Path, file: ExportFile, stamps: Stamps, *, in_part: bool = False) -> bool:
+    """True where the manifest and every page that it names are there with the bytes that were published.
 
-
-def seems_in_place(exports: Path, file: ExportFile, stamps: Stamps) -> bool:
-    """Looks at a part of the pages, another each time, as long as the folder shows that no page came, went or was replaced."""
-    return _is_in_place(exports, file, stamps, in_part=True)
-
-
-def _is_in_place(exports: Path, file: ExportFile, stamps: Stamps, *, in_part: bool) -> bool:
+    in_part: look at some of the pages, others each time, as long as the folder shows that none came, went or was replaced
+    """
     if not files.is_in_place(exports, file, stamps):
         return False
     path, folder = exports / MANIFEST, exports / FOLDER

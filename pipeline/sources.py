@@ -206,7 +206,7 @@ class Stamps:
             self._after[name] = [seen, sha256, flag]
 
     def remember_own(self, name: str, sha256: str, looks: list[int]) -> None:
-        """Keeps how something looks that this process wrote."""
+        """Keeps how something looks that this process wrote, or found whole and unchanged for a while."""
         self._after[name] = [looks, sha256, False]
 
     def write(self) -> None:

@@ -143,7 +143,7 @@ def _extract(run: Run, models: Models, made_of: str) -> None:
 
 def _pages_in_place(run: Run) -> bool:
     file = run.files.get(page_folder.MANIFEST)
-    return file is not None and page_folder.seems_in_place(run.settings.exports, file, run.stamps)
+    return file is not None and page_folder.is_in_place(run.settings.exports, file, run.stamps, in_part=True)
 
 
 PLAYBOOKS = Stage(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 
 from pipeline import models
 from pipeline.engine import Engine
@@ -21,6 +22,9 @@ from pipeline.settings import Gates, Settings, builtin_sql
 from pipeline.tables import is_chronicle
 
 pytest.register_assert_rewrite("tests.forked")
+# The same examples every time, however long one takes.
+settings.register_profile("fixed", derandomize=True, deadline=None, database=None)
+settings.load_profile("fixed")
 
 from tests.forked import borrowed, run_in  # noqa: E402
 from tests.remembering import KEPT  # noqa: E402

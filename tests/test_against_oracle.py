@@ -35,7 +35,7 @@ def test_product_equals_oracle(workspace: Workspace, seed: int, opened: bool) ->
     _holds(workspace, options)
 
 
-MOST = settings(derandomize=True, deadline=None, max_examples=8, database=None, phases=[Phase.explicit, Phase.generate])
+MOST = settings(max_examples=8, phases=[Phase.explicit, Phase.generate])
 
 
 @MOST

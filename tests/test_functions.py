@@ -13,7 +13,7 @@ HIDING = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufe
 TEXTS = st.text(
     st.sampled_from("ab.ü漢🎉" + WHITE + HIDING + "\x00\x1f\x7f\x85\xa0\u1680\u2003\u200b\u2028\u3000"), max_size=30
 )
-QUICK = settings(deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+QUICK = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def moves_or_hides(character: str) -> bool:

@@ -54,7 +54,7 @@ def category_gate(export: str, category: str, review: bool, partial: bool) -> st
     return stopped.get(category)
 
 
-@settings(derandomize=True, deadline=None, max_examples=40, database=None)
+@settings(max_examples=40)
 @given(rows=RECORDS, export=st.sampled_from(["rag", "sft"]), review=st.booleans(), partial=st.booleans(), known=st.booleans())
 def test_the_first_gate_that_fails_names_the_reason(
     opened: Opened,

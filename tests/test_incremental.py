@@ -31,7 +31,7 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
 # --- the central property ---------------------------------------------------------------------------------
 
 
-@settings(derandomize=True, deadline=None, max_examples=2, database=None, phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=1, phases=[Phase.explicit, Phase.generate])
 @example(seed=5, pieces=3, mended=True)
 @given(seed=st.integers(0, 10**6), pieces=st.integers(2, 3), mended=st.booleans())
 def test_appends_with_runs_between_them_equal_one_run_over_the_whole(seed: int, pieces: int, mended: bool) -> None:

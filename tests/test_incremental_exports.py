@@ -150,7 +150,7 @@ def test_a_small_change_comes_out_as_if_everything_was_decided_again(
 
 # --- any batches at all -----------------------------------------------------------------------------------
 
-FEW = settings(derandomize=True, deadline=None, max_examples=3, database=None, phases=[Phase.explicit, Phase.generate])
+FEW = settings(max_examples=3, phases=[Phase.explicit, Phase.generate])
 
 
 @FEW

@@ -23,7 +23,7 @@ CONTENT = st.lists(
 )
 
 
-@settings(derandomize=True, deadline=None, max_examples=12, database=None)
+@settings(max_examples=12)
 @given(CONTENT, st.sampled_from([b"\n", b"\r\n"]), st.booleans(), st.sampled_from([1, 7, 64]))
 def test_lines_do_not_depend_on_where_blocks_end(lines: list[bytes], newline: bytes, ended: bool, size: int) -> None:
     content = newline.join(lines) + (newline if ended else b"")

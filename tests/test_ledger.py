@@ -113,7 +113,7 @@ RECORD = st.fixed_dictionaries(
 )
 
 
-@settings(derandomize=True, deadline=None, max_examples=60, database=None)
+@settings(max_examples=60)
 @given(rows=st.lists(RECORD, max_size=40), seed=st.integers(0, 100))
 def test_the_sql_says_what_the_oracle_says_in_any_order_on_any_number_of_threads(
     engines: list[Engine], rows: list[Row], seed: int

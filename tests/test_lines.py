@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from pipeline.lines import MAX_DEPTH, Line, read_line
 
-FIXED = settings(derandomize=True, deadline=None, max_examples=150, database=None)
+FIXED = settings(max_examples=150)
 FEWER = settings(FIXED, max_examples=70)
 
 # A value as the text that some writer might give it; hypothesis composes lines of these, so that one value has many spellings.

@@ -123,14 +123,7 @@ REVIEWS = st.builds(
 
 
 # A run takes seconds: no example is tried twice, and none is shrunk.
-@settings(
-    max_examples=3,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    phases=[Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)
+@settings(max_examples=2, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 @given(batches=st.lists(st.lists(REVIEWS, min_size=1, max_size=4), min_size=2, max_size=3))
 def test_a_mended_folder_is_as_one_made_at_once(
     tmp_path_factory: pytest.TempPathFactory, batches: list[list[dict[str, Any]]]

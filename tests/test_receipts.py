@@ -148,7 +148,7 @@ CONTENTS = st.fixed_dictionaries(
 )
 
 
-@settings(derandomize=True, deadline=None, max_examples=15, database=None)
+@settings(max_examples=15)
 @given(st.lists(CONTENTS, min_size=2, max_size=30))
 def test_rows_that_differ_have_different_digests(rows: list[dict[str, Any]]) -> None:
     table = load([builtin_sql()])["evidence.records"]

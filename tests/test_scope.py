@@ -106,7 +106,7 @@ def is_reached(export: str, row: dict[str, Any], reached: set[Any], sources: dic
     return (sources[sig_hash], sig_hash) in reached
 
 
-MOST = settings(derandomize=True, deadline=None, max_examples=40, database=None, phases=[Phase.explicit, Phase.generate])
+MOST = settings(max_examples=40, phases=[Phase.explicit, Phase.generate])
 
 
 @MOST

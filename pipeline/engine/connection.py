@@ -41,8 +41,7 @@ class Engine:
         self.spill = spill
         self._bound: dict[str, tuple[str, ...]] = {}
         self._views: dict[str, tuple[tuple[Any, ...], frozenset[str]]] = {}
-        # What stands for each name: a table, or else a view.
-        self._kept: dict[str, bool] = {}
+        self._is_table: dict[str, bool] = {}
         config: dict[str, Any] = {
             "memory_limit": memory_limit,
             "temp_directory": str(spill),
@@ -85,10 +84,9 @@ class Engine:
     def _make_room(self, name: str, *, for_table: bool = False) -> None:
         """Something else is about to stand for a name. DuckDB puts no view in the place of a table, nor a table in a view's."""
         self._views.pop(name, None)
-        was_table = self._kept.get(name)
-        if was_table is not None and was_table != for_table:
-            self.execute(f"drop {'table' if was_table else 'view'} if exists {name}")
-        self._kept[name] = for_table
+        if self._is_table.get(name, for_table) != for_table:
+            self.execute(f"drop {'view' if for_table else 'table'} if exists {name}")
+        self._is_table[name] = for_table
 
     def bind_arrow(self, name: str, table: pa.Table) -> None:
         """Makes `name` a view on an Arrow table, which is kept alive with the connection."""

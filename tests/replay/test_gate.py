@@ -155,7 +155,7 @@ PLANTS = {
 }
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.sampled_from(sorted(PLANTS)).flatmap(lambda kind: PLANTS[kind]), st.sampled_from((" ", "\n", " (", ", ")), st.booleans()
 )
@@ -164,7 +164,7 @@ def test_a_planted_token_is_found(token: str, before: str, is_first: bool) -> No
     assert "fabricated" in {rule for rule, _ in found(answer)}, claims(answer)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data())
 def test_sentences_of_the_bundle_are_grounded(data: st.DataObject) -> None:
     """Whatever their words are, as long as the answer is made of whole sentences and cites a record."""
