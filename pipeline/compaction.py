@@ -1,12 +1,12 @@
 """Small Parquet files put together: every run leaves a few in most tables, and whoever reads a table opens all of them."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from pipeline import ledger
-from pipeline.contents import Content
-from pipeline.errors import WAY_OUT, DamageError
+from pipeline.errors import WAY_OUT, DamageError, WarehouseError
 from pipeline.run import Run
 from pipeline.tables import is_chronicle
 from pipeline.warehouse import COMPACTED_FILE_BYTES
@@ -27,17 +27,34 @@ def compact(run: Run) -> None:
     """
     run.bring_parts_up()
     for table in run.store.tables:
-        before = run.store.version(table)
-        if table not in _LEFT_ALONE and _is_due(run, table) and named(run.state, table) <= {before}:
-            held = None if is_chronicle(table) else run.content(table)
-            run.store.compact(table, run.store.said(table, before) | {"compacted": "true"})
-            if table == "raw.lines":
-                # Else the next run would take it for a load that was killed.
-                ledger.note_lines(run.store, run.run_id)
-                _rename(run.state, "raw.files", run.store.version("raw.files"))
-            _rename(run.state, table, run.store.version(table))
-            if held is not None:
-                _prove(run, table, held)
+        if table in _LEFT_ALONE or not _is_due(run, table):
+            continue
+        if is_chronicle(table):
+            # A damaged file among these notes is told to who reads them; it stops no run.
+            with suppress(WarehouseError):
+                _compact(run, table)
+        elif named(run.state, table) <= {run.store.version(table)}:
+            _compact_proven(run, table)
+
+
+def _compact(run: Run, table: str) -> None:
+    run.store.compact(table, run.store.said(table, run.store.version(table)) | {"compacted": "true"})
+
+
+def _compact_proven(run: Run, table: str) -> None:
+    before = run.content(table)
+    _compact(run, table)
+    if table == "raw.lines":
+        # Else the next run would take it for a load that was killed.
+        ledger.note_lines(run.store, run.run_id)
+        _rename(run.state, "raw.files", run.store.version("raw.files"))
+    now = run.content(table)
+    if (before.rows, before.total) != (now.rows, now.total):
+        raise DamageError(
+            f"{run.store.path(table)}: its {before.rows} rows came out as others when small files were put together "
+            f"(version {now.delta_version}); nothing was published; {WAY_OUT}"
+        )
+    _rename(run.state, table, now.delta_version)
 
 
 def named(state: dict[str, Any], table: str) -> set[int]:
@@ -57,19 +74,10 @@ def _names(state: dict[str, Any], table: str) -> Iterator[tuple[dict[str, Any], 
 
 
 def _is_due(run: Run, table: str) -> bool:
-    files = run.store.read(table).files
-    return len(files) >= MANY and sum(Path(file).stat().st_size < SMALL_BYTES for file in files) >= MANY
+    files = [Path(file) for file in run.store.read(table).files]
+    return len(files) >= MANY and sum(file.is_file() and file.stat().st_size < SMALL_BYTES for file in files) >= MANY
 
 
 def _rename(state: dict[str, Any], table: str, version: int) -> None:
     for holder, key in list(_names(state, table)):
         holder[key] = version
-
-
-def _prove(run: Run, table: str, before: Content) -> None:
-    now = run.content(table)
-    if (before.rows, before.total) != (now.rows, now.total):
-        raise DamageError(
-            f"{run.store.path(table)}: its {before.rows} rows came out as others when small files were put together "
-            f"(version {now.delta_version}); nothing was published; {WAY_OUT}"
-        )

@@ -1,7 +1,7 @@
 """Small files put together: rows, hashes, exports and what the next run has to do stay as they were."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -132,6 +132,17 @@ def test_rows_that_come_out_as_others_are_not_published(grown: Workspace, monkey
     grown.passed()
     assert not examine(grown.settings.warehouse, grown.settings.exports).broken
     assert len(grown.rows("evidence.records")) == 2 * RUNS + 1
+
+
+@pytest.mark.parametrize("harm", [Path.unlink, lambda path: path.write_bytes(b"PAR1 and no more")], ids=["lost", "garbled"])
+def test_damaged_notes_stop_no_run(grown: Workspace, harm: Callable[[Path], object]) -> None:
+    for _ in range(MANY - small_files(grown, "ops.receipts")):
+        grown.passed()
+    harm(Path(grown.warehouse.store.read("ops.receipts").files[0]))
+    for number in range(2):
+        grown.write(STREAM, [review(f"new{number}", "accept", "new")])
+        grown.passed()
+    assert small_files(grown, "ops.receipts") == MANY + 2 > MANY >= small_files(grown, "ops.runs")
 
 
 def test_what_a_stage_has_still_to_read_is_left_alone(grown: Workspace) -> None:

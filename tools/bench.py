@@ -19,6 +19,8 @@ FLOOR = (
     "import duckdb, sys; duckdb.sql(f\"copy (select * from read_ndjson_objects('{sys.argv[1]}/*.jsonl')) "
     "to '{sys.argv[2]}' (format parquet, compression zstd, row_group_size 16384)\")"
 )
+# The share of the lines that comes before each of many runs.
+FEW = "0.001"
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,8 @@ class Bench:
         options = [part for key, path in folders.items() for part in (f"--{key}", str(path))]
         self.measure(name, sys.executable, "-m", "pipeline", "run-all", "--data", str(data), *options)
 
-    def round(self, number: int) -> None:
-        """One floor, one full run, one unchanged run, one run after 1 % more lines."""
+    def round(self, number: int, runs: int) -> None:
+        """One floor, one full run, one unchanged run, one run after 1 % more lines; then `runs`, each after a few lines."""
         data, place = self.root / f"data-{number}", self.root / f"place-{number}"
         shutil.copytree(self.data, data)
         self.measure("floor", sys.executable, "-c", FLOOR, str(data), str(self.root / "floor.parquet"))
@@ -69,6 +71,12 @@ class Bench:
         self.distill("unchanged", data, place)
         generate(data, "--append", "0.01", "--seed", str(number))
         self.distill("one percent more", data, place)
+        for run in range(runs):
+            generate(data, "--append", FEW, "--seed", f"{number}{run}")
+            part = "first" if run < runs / 2 else "second"
+            self.distill(f"a few lines more, {part} half of {runs} runs", data, place)
+        if runs:
+            self.distill(f"unchanged after {runs} runs", data, place)
         shutil.rmtree(data)
         shutil.rmtree(place)
 
@@ -138,13 +146,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bytes", default="100MB", help="how much data, such as 100MB or 1GB")
     parser.add_argument("--rounds", type=int, default=3, help="how often each run is measured; medians are printed")
+    parser.add_argument("--runs", type=int, default=0, help="how many more runs, each after a few lines; medians of each half")
     parser.add_argument("--seed", default="7")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="distill-bench-") as folder:
         bench = Bench(Path(folder), Path(folder) / "data")
         generate(bench.data, "--bytes", arguments.bytes, "--seed", arguments.seed)
         for number in range(arguments.rounds):
-            bench.round(number)
+            bench.round(number, arguments.runs)
     print(f"{arguments.bytes}, {arguments.rounds} rounds, {os.cpu_count()} cores, medians")
     print(table(bench.costs))
 
