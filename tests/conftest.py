@@ -13,6 +13,7 @@ import pytest
 from hypothesis import settings
 
 from pipeline import models
+from pipeline.contents import Content
 from pipeline.engine import Engine
 from pipeline.reader import Warehouse
 from pipeline.receipts import Receipt
@@ -110,11 +111,14 @@ class Workspace:
 
     def hashes(self) -> dict[str, str]:
         """Returns the content hash of every table that has one."""
-        return {t.name: t.sha256 for t in self.warehouse.tables() if t.sha256 is not None and t.name != "raw.files"}
+        return {name: held.sha256 for name, held in self._tables().items() if name != "raw.files"}
 
     def versions(self) -> dict[str, int]:
         """Returns the published version of every table but the receipts."""
-        return {t.name: t.version for t in self.warehouse.tables() if not is_chronicle(t.name)}
+        return {name: held.delta_version for name, held in self._tables().items()}
+
+    def _tables(self) -> dict[str, Content]:
+        return {name: held for name, held in self.warehouse.snapshot().tables.items() if not is_chronicle(name)}
 
     def command(self, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
         """Runs the real `distill` in a process of its own, with the folders of this workspace."""
