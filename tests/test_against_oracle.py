@@ -72,7 +72,7 @@ def _holds(workspace: Workspace, options: Options) -> Expected:
         cross_stream_days=options.cross_stream_days,
         max_chars=options.max_chars,
     )
-    outcome = workspace.passed(gates=gates)
+    outcome = workspace.passed(gates=gates, threads=None)
     oracle = expected(workspace.data, options)
     _same(_lines(workspace), oracle.lines, "source_file", "line_offset")
     _same(workspace.rows("evidence.records"), oracle.records, "source", "sig_hash")
