@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from pipeline import evidence, ledger
-from pipeline.compile import Compiled
+from pipeline.collect import evidence
 from pipeline.engine import quoted
-from pipeline.exports import Export
-from pipeline.receipts import NO_COUNTS
+from pipeline.export.corpora import Export
+from pipeline.models.compile import Compiled
+from pipeline.reports.receipts import NO_COUNTS
 from pipeline.run import Run
+from pipeline.store import ledger
 
 
 def collected(run: Run, models: dict[str, Compiled]) -> dict[str, Any]:

@@ -5,11 +5,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.contents import Content
-from pipeline.receipts import Receipt, validated
+from pipeline.models.tables import key_text, row_digest
+from pipeline.reports.receipts import Receipt, validated
 from pipeline.run import Run
-from pipeline.snapshots import StageState
-from pipeline.tables import key_text, row_digest
+from pipeline.store.contents import Content
+from pipeline.store.snapshots import StageState
 
 Cause = str | None
 

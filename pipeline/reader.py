@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from pipeline import models, readers, snapshots
+from pipeline import models
 from pipeline.engine import Engine, PrintedColumn
 from pipeline.errors import ModelError, UsageError, WarehouseError
+from pipeline.models.tables import Column, Table, is_chronicle
+from pipeline.models.tables import load as load_tables
 from pipeline.settings import Settings
-from pipeline.snapshots import LOGS, Snapshot
-from pipeline.tables import Column, Table, is_chronicle
-from pipeline.tables import load as load_tables
-from pipeline.warehouse import DeltaStore
+from pipeline.store import readers, snapshots
+from pipeline.store.delta import DeltaStore
+from pipeline.store.snapshots import LOGS, Snapshot
 
 if TYPE_CHECKING:
     import polars

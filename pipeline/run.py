@@ -9,17 +9,17 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from pipeline.compile import Compiled
-from pipeline.contents import Content, content_of
+from pipeline.disk import Stamps
 from pipeline.engine import Engine, quoted
 from pipeline.errors import ModelError
 from pipeline.models import Library
-from pipeline.receipts import Receipt
+from pipeline.models.compile import Compiled
+from pipeline.reports.receipts import Receipt
 from pipeline.settings import Settings
-from pipeline.snapshots import ExportFile, Snapshot
-from pipeline.sources import Stamps
-from pipeline.warehouse import DeltaStore, Version
-from pipeline.writing import commit_checked
+from pipeline.store.contents import Content, content_of
+from pipeline.store.delta import DeltaStore, Version
+from pipeline.store.snapshots import ExportFile, Snapshot
+from pipeline.store.writing import commit_checked
 
 
 class Reporter(Protocol):

@@ -8,20 +8,24 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline import compaction, drift, indexing, keyboard, receipts, snapshots
-from pipeline.contents import Content, combined_hash
+from pipeline import drift, keyboard
+from pipeline.disk import replace_file
 from pipeline.errors import DistillError, GateError, ModelError
-from pipeline.receipts import Receipt, iso
-from pipeline.report import summary_page
+from pipeline.index import indexing
+from pipeline.models.tables import is_chronicle
+from pipeline.reports import receipts
+from pipeline.reports.receipts import Receipt, iso
+from pipeline.reports.summary import summary_page
 from pipeline.run import Reporter, Run
 from pipeline.session import opened, publish, recover
 from pipeline.settings import Settings
-from pipeline.snapshots import Snapshot, StageState
-from pipeline.sources import replace_file
 from pipeline.stages import COMMANDS, STAGES, Stage, models_hash
-from pipeline.tables import is_chronicle
+from pipeline.store import snapshots
+from pipeline.store.contents import Content, combined_hash
+from pipeline.store.delta import locked
+from pipeline.store.snapshots import Snapshot, StageState
+from pipeline.upkeep import compaction
 from pipeline.version import git_sha
-from pipeline.warehouse import locked
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from pipeline import fulltext, indexing, shelf
 from pipeline.engine import Engine
 from pipeline.errors import UsageError, WarehouseError
-from pipeline.fulltext import Hit
-from pipeline.indexing import SOURCE
+from pipeline.index import fulltext, indexing, shelf
+from pipeline.index.fulltext import Hit
+from pipeline.index.indexing import SOURCE
 from pipeline.reader import Warehouse
-from pipeline.snapshots import Snapshot
+from pipeline.store.snapshots import Snapshot
 
 __all__ = ["Corpus", "Found", "Hit", "opened", "search", "trouble"]
 

@@ -8,14 +8,18 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 
-from pipeline import catalog, files, indexing, keyboard, ledger, models, page_folder, shelf, snapshots, tables
+from pipeline import keyboard, models
+from pipeline.disk import Stamps, drop_drafts, stamp
 from pipeline.engine import Engine
 from pipeline.errors import DistillError, InputError, WarehouseError
+from pipeline.export import files, page_folder
+from pipeline.index import indexing, shelf
+from pipeline.models import tables
 from pipeline.run import Reporter, Run
 from pipeline.settings import Settings
-from pipeline.snapshots import Snapshot
-from pipeline.sources import Stamps, drop_drafts, stamp
-from pipeline.warehouse import DeltaStore
+from pipeline.store import catalog, ledger, snapshots
+from pipeline.store.delta import DeltaStore
+from pipeline.store.snapshots import Snapshot
 
 LANDING_TABLES = ("raw.lines", "raw.files")
 

@@ -4,27 +4,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pipeline import (
-    counts,
-    evidence,
-    exports,
-    files,
-    fulltext,
-    indexing,
-    landing,
-    ledger,
-    model_ledger,
-    page_folder,
-    pages,
-    playbooks,
-    scoring,
-)
-from pipeline.compile import Compiled
-from pipeline.contents import combined_hash
-from pipeline.exports import EXPORTS, Export
-from pipeline.reading import Load
-from pipeline.receipts import Receipt
+from pipeline import counts
+from pipeline.collect import evidence, landing
+from pipeline.collect.chunks import Load
+from pipeline.export import corpora, files, page_folder, pages, playbooks
+from pipeline.export.corpora import EXPORTS, Export
+from pipeline.index import fulltext, indexing
+from pipeline.models.compile import Compiled
+from pipeline.reports.receipts import Receipt
 from pipeline.run import Run
+from pipeline.score import model_ledger, scoring
+from pipeline.store import ledger
+from pipeline.store.contents import combined_hash
 
 Models = dict[str, Compiled]
 
@@ -88,10 +79,10 @@ def _export(export: Export) -> Stage:
     def prepare(run: Run, receipt: Receipt) -> dict[str, str]:
         if run.settings.gates.known_paths is None:
             receipt.warnings.append("no list of known paths was given: the gate hallucinated_file_path is off")
-        return {"switches": exports.bind_switches(run)}
+        return {"switches": corpora.bind_switches(run)}
 
     def build(run: Run, models: Models, made_of: str) -> None:
-        change = exports.build(run, export, models, made_of)
+        change = corpora.build(run, export, models, made_of)
         run.files[export.file] = files.draft(run, export, change)
         files.read_again(run, export, change)
 
@@ -105,7 +96,7 @@ def _export(export: Export) -> Stage:
         inputs=("evidence.records", "scored.runs"),
         outputs=(export.table, f"exports.quarantine/{export.name}"),
         prepare=prepare,
-        models=lambda run: exports.models_of(run, export),
+        models=lambda run: corpora.models_of(run, export),
         build=build,
         count=lambda run, models: counts.exported(run, export),
         intact=intact,

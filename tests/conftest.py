@@ -13,25 +13,25 @@ import pytest
 from hypothesis import settings
 
 from pipeline import models
-from pipeline.contents import Content
 from pipeline.engine import Engine
+from pipeline.models.tables import is_chronicle
 from pipeline.reader import Warehouse
-from pipeline.receipts import Receipt
 from pipeline.replay.model import KEYS
+from pipeline.reports.receipts import Receipt
 from pipeline.runner import Outcome, run_stages
 from pipeline.settings import Gates, Settings, builtin_sql
-from pipeline.tables import is_chronicle
+from pipeline.store.contents import Content
 
-pytest.register_assert_rewrite("tests.forked")
+pytest.register_assert_rewrite("tests.support")
 # The same examples every time, however long one takes.
 settings.register_profile("fixed", derandomize=True, deadline=None, database=None)
 settings.load_profile("fixed")
 
-from tests.forked import borrowed, run_in  # noqa: E402
-from tests.remembering import KEPT  # noqa: E402
+from tests.support.forked import borrowed, run_in  # noqa: E402
+from tests.support.remembering import KEPT  # noqa: E402
 
 if TYPE_CHECKING:
-    from tests.states import History
+    from tests.support.states import History
 
 RECORDED_AT = datetime(2026, 5, 1, tzinfo=UTC)
 
@@ -180,6 +180,6 @@ def second(tmp_path: Path) -> Workspace:
 @pytest.fixture(scope="session")
 def history(tmp_path_factory: pytest.TempPathFactory) -> "History":
     """A warehouse with five published states, which tests copy before they change it."""
-    from tests.states import make_history
+    from tests.support.states import make_history
 
     return make_history(tmp_path_factory.mktemp("history"))

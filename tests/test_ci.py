@@ -19,7 +19,7 @@ import yaml
 from deltalake import DeltaTable
 
 from pipeline.reader import Warehouse
-from tests.rows import edit
+from tests.support.rows import edit
 
 ROOT = Path(__file__).parent.parent
 FILE, PAGE = ROOT / "docs/ci/distillery.yml", ROOT / "docs/ci.md"
@@ -102,7 +102,7 @@ class Runner:
         tools = self.home / ".venv/bin"
         tools.mkdir(parents=True)
         (tools / "python").symlink_to(sys.executable)
-        script = f'#!/bin/sh\nPYTHONPATH="$PYTHONPATH:{ROOT}" exec "{sys.executable}" -m tests.remembering "$@"\n'
+        script = f'#!/bin/sh\nPYTHONPATH="$PYTHONPATH:{ROOT}" exec "{sys.executable}" -m tests.support.remembering "$@"\n'
         (tools / "distill").write_text(script, encoding="utf-8")
         (tools / "distill").chmod(0o755)
         (self.home / ".venv/.ready").touch()

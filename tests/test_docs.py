@@ -17,14 +17,15 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from pipeline import acceptance, tables
+from pipeline import acceptance
 from pipeline.cli import main as distill
+from pipeline.models import tables
 from pipeline.reader import Warehouse
 from pipeline.runner import run_stages
 from pipeline.settings import Gates, Settings
 from tests.conftest import Silent, Workspace
 from tests.faults import record
-from tests.remembering import remembering
+from tests.support.remembering import remembering
 from tools import docs
 
 ROOT = Path(__file__).parent.parent
@@ -87,7 +88,9 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     tools = tmp_path / ".venv/bin"
     tools.mkdir(parents=True)
     for name, arguments in {"distill": '"$@"', "make": "run-all --known-paths data/known_paths.txt"}.items():
-        (tools / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" -m tests.remembering {arguments}\n', encoding="utf-8")
+        (tools / name).write_text(
+            f'#!/bin/sh\nexec "{sys.executable}" -m tests.support.remembering {arguments}\n', encoding="utf-8"
+        )
         (tools / name).chmod(0o755)
     for name in [name for name in os.environ if name.startswith("DISTILL_")]:
         monkeypatch.delenv(name)

@@ -12,7 +12,7 @@ import duckdb
 import pytest
 
 from tests.conftest import Workspace
-from tests.forked import Distill, borrowed, each, passed, refused, run_in
+from tests.support.forked import Distill, borrowed, each, passed, refused, run_in
 
 NASTY = (
     "'; drop table raw.lines; --",

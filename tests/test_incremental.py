@@ -12,11 +12,11 @@ import zstandard
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
-from pipeline import parallel
+from pipeline.collect import parallel
 from pipeline.settings import Gates
 from tests.conftest import Workspace, statuses
 from tests.oracle.messy import write_messy
-from tests.rows import review
+from tests.support.rows import review
 
 RAG, SFT, PREFERENCE = "rag/playbooks.jsonl", "sft/instruction_response.jsonl", "preference/chosen_rejected.jsonl"
 STAGES = ("collect", "score", "export-rag", "export-sft", "export-preference", "extract-playbooks", "index")
@@ -38,10 +38,10 @@ def test_appends_with_runs_between_them_equal_one_run_over_the_whole(seed: int, 
     """`mended`: every change counts as small, so that exports decide again only what it reaches."""
     rng = random.Random(seed)
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pipeline.compaction.MANY", 2)
+        patch.setattr("pipeline.upkeep.compaction.MANY", 2)
         if mended:
-            patch.setattr("pipeline.scope.WORTH_IT", 10)
-            patch.setattr("pipeline.mending.MENDABLE", 10)
+            patch.setattr("pipeline.export.scope.WORTH_IT", 10)
+            patch.setattr("pipeline.export.mending.MENDABLE", 10)
         whole, grown = Workspace(Path(folder) / "whole"), Workspace(Path(folder) / "grown")
         write_messy(whole.data, seed, 200)
         at_once = whole.passed()

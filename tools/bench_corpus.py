@@ -11,9 +11,10 @@ from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 
-from pipeline import indexing, models
+from pipeline import models
 from pipeline.engine import Engine
-from pipeline.fulltext import Document
+from pipeline.index import indexing
+from pipeline.index.fulltext import Document
 from pipeline.settings import builtin_sql
 
 SYLLABLES = [first + vowel for first in "bdfgklmnprstvz" for vowel in "aeiou"]

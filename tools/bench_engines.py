@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import duckdb
 import pyarrow as pa
 
-from pipeline import fulltext, indexing
+from pipeline.index import fulltext, indexing
 from tools.bench_corpus import Row, documents, one_thread
 
 NAMES = ("id", "title", "content")

@@ -18,8 +18,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from pipeline import fulltext, indexing
 from pipeline.engine import Engine
+from pipeline.index import fulltext, indexing
 from pipeline.replay.retrieval import by_overlap, overlap, tokens
 from tools.bench_corpus import Corpus, documents, one_thread, parts
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 from sqlglot import exp
 
-from pipeline import models, tables
+from pipeline import models
 from pipeline.cli import main as distill
-from pipeline.compile import sources_of
-from pipeline.models import Library, Model
-from pipeline.tables import Table
+from pipeline.models import Library, Model, tables
+from pipeline.models.compile import sources_of
+from pipeline.models.tables import Table
 
 SQL = Path("sql")
 DOCS = Path("docs")
@@ -50,8 +50,8 @@ or `duplicate`, `blank`, `partial_tail`, `unmapped`.
 **The invariants** are one SQL file each in `sql/acceptance/`. Each selects what breaks it, so no rows means that it holds. They
 read the tables of `main` under their own names, its published files as `files.<corpus>`, those of another run as
 `<run>.<table>`, the fixture as `fixture.lines` (with hashes computed by the standard library alone), and what was noted of
-runs, stages, table versions, files and receipts as `facts.*`. `tests/test_acceptance.py` breaks each property and sees that
-check fail, and no other.
+runs, stages, table versions, files and receipts as `facts.*`. `tests/acceptance/test_acceptance.py` breaks each property and
+sees that check fail, and no other.
 
 With `--sql DIR` the same is asked of our models with yours among them.
 """.strip().splitlines()

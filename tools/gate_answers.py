@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline.reader import Warehouse
-from pipeline.receipts import Receipt
 from pipeline.replay import bundle
 from pipeline.replay.evaluation import tasks_of
 from pipeline.replay.gate import judge
+from pipeline.reports.receipts import Receipt
 from pipeline.runner import run_stages
 from pipeline.search import opened
 from pipeline.settings import Gates, Settings

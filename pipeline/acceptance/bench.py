@@ -7,15 +7,15 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline import indexing, shelf
 from pipeline.acceptance.fixture import KNOWN_PATHS, Fixture
 from pipeline.errors import DistillError, GateError
-from pipeline.files import file_sha256
+from pipeline.export.files import file_sha256
+from pipeline.index import indexing, shelf
+from pipeline.models.tables import is_chronicle
 from pipeline.reader import Warehouse
-from pipeline.receipts import Receipt
+from pipeline.reports.receipts import Receipt
 from pipeline.runner import Outcome, run_stages
 from pipeline.settings import Gates, Settings
-from pipeline.tables import is_chronicle
 
 RECORDED_AT = datetime(2026, 5, 1, tzinfo=UTC)
 GATES = Gates(known_paths=KNOWN_PATHS)

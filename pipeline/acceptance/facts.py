@@ -12,9 +12,9 @@ from pipeline.acceptance.bench import GATES, TEXT, Bench, Facts
 from pipeline.acceptance.fixture import PLANTED, stream_of
 from pipeline.acceptance.planting import plant
 from pipeline.errors import GateError
-from pipeline.exports import EXPORTS
+from pipeline.export.corpora import EXPORTS
 from pipeline.reader import Warehouse
-from pipeline.receipts import validated
+from pipeline.reports.receipts import validated
 from pipeline.runner import Outcome
 from pipeline.settings import Settings
 

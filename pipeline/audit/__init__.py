@@ -2,57 +2,25 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
-from pipeline import catalog, exports, session
+from pipeline import session
 from pipeline.audit import baseline, page
 from pipeline.audit.baseline import Metric
 from pipeline.audit.checks import CHECKS
 from pipeline.audit.context import Context
+from pipeline.audit.results import Audit, Result
+from pipeline.disk import replace_file
 from pipeline.errors import DistillError, UsageError, WarehouseError
+from pipeline.export import corpora
 from pipeline.run import Reporter, Run
 from pipeline.settings import Settings
-from pipeline.sources import replace_file
 from pipeline.stages import STAGES
-from pipeline.warehouse import locked
+from pipeline.store import catalog
+from pipeline.store.delta import locked
 
 REPORT = "audit-full.md"
-
-
-@dataclass(frozen=True)
-class Result:
-    """One check: what it found wrong, nothing where it holds; and what it could not look at."""
-
-    number: int
-    name: str
-    findings: tuple[str, ...]
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def passed(self) -> bool:
-        return not self.findings
-
-    def as_json(self) -> dict[str, Any]:
-        held = {"findings": list(self.findings), "warnings": list(self.warnings)}
-        return {"number": self.number, "name": self.name} | held
-
-
-@dataclass(frozen=True)
-class Audit:
-    """What an audit found in the newest snapshot."""
-
-    audit_id: str
-    audited_at: datetime
-    snapshot: int
-    run_id: str
-    results: tuple[Result, ...]
-    metrics: tuple[Metric, ...]
-
-    @property
-    def passed(self) -> bool:
-        return all(result.passed for result in self.results)
 
 
 def audit(settings: Settings, reporter: Reporter, *, full: bool = False) -> Audit:
@@ -75,7 +43,7 @@ def audit(settings: Settings, reporter: Reporter, *, full: bool = False) -> Audi
 def conduct(context: Context) -> Audit:
     """Does the same in a warehouse that is opened, locked and recovered, with its newest snapshot."""
     run, snapshot = context.run, context.snapshot
-    exports.bind_options(run)
+    corpora.bind_options(run)
     results = tuple(_checked(number, name, check, context) for number, (name, check) in enumerate(CHECKS, 1))
     found = Audit(
         run.run_id,

@@ -10,9 +10,9 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.errors import WarehouseError
-from pipeline.receipts import iso
+from pipeline.reports.receipts import iso
 from pipeline.run import Run
-from pipeline.snapshots import AUDITS
+from pipeline.store.snapshots import AUDITS
 
 FIRST = "0" * 64
 # In the commits of the history: how many rows there are with this one.

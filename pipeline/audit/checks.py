@@ -4,27 +4,20 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from pipeline import (
-    acceptance,
-    evidence,
-    exports,
-    files,
-    indexing,
-    model_ledger,
-    page_folder,
-    pages,
-    playbooks,
-    scoring,
-    snapshots,
-)
+from pipeline import acceptance
 from pipeline.audit import baseline, examples
 from pipeline.audit.context import Context
 from pipeline.audit.provenance import provenance_sample
 from pipeline.audit.replays import replay_log
-from pipeline.contents import verify_content
-from pipeline.exports import EXPORTS, Export
+from pipeline.collect import evidence
+from pipeline.export import corpora, files, page_folder, pages, playbooks
+from pipeline.export.corpora import EXPORTS, Export
+from pipeline.index import indexing
+from pipeline.models.tables import is_chronicle, violation
+from pipeline.score import model_ledger, scoring
 from pipeline.stages import STAGES
-from pipeline.tables import is_chronicle, violation
+from pipeline.store import snapshots
+from pipeline.store.contents import verify_content
 
 SHOWN = 5
 
@@ -94,7 +87,7 @@ def reread(export: Export) -> Callable[[Context], list[str]]:
 
     def check(context: Context) -> list[str]:
         context.run.bind_now("evidence.records", "scored.runs", export.table, "exports.texts")
-        exports.find_conflicts(context.run)
+        corpora.find_conflicts(context.run)
         files.bind_published(context.run, export)
         return _violations(context, f"export-{export.name}", f"{export.name}_file_is_gated", f"{export.name}_texts_fit_id")
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from pipeline.acceptance import Verdict
 from pipeline.run import Run
-from pipeline.snapshots import Snapshot
+from pipeline.store.snapshots import Snapshot
 
 
 @dataclass(frozen=True)

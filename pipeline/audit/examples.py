@@ -7,9 +7,9 @@ from typing import Any
 
 import fastjsonschema
 
-from pipeline.receipts import SCHEMAS, compiled
+from pipeline.models.tables import violation
+from pipeline.reports.receipts import SCHEMAS, compiled
 from pipeline.run import Run
-from pipeline.tables import violation
 
 
 def problems(schema: str, document: dict[str, Any]) -> list[str]:

@@ -1,13 +1,12 @@
 """An audit as a page."""
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from pipeline.audit import Audit, Result
+from pipeline.audit.results import Audit, Result
 
 
-def render(found: "Audit") -> str:
+def render(found: Audit) -> str:
     """Returns the audit as Markdown: verdict, checks with what they found, metrics beside those of the last audit."""
     held = sum(result.passed for result in found.results)
     verdict = "sound" if found.passed else "not sound"
@@ -33,7 +32,7 @@ def render(found: "Audit") -> str:
     return "\n".join(lines)
 
 
-def _result(result: "Result") -> str:
+def _result(result: Result) -> str:
     said = [*map(_safe, result.findings), *(f"warning: {_safe(text)}" for text in result.warnings)]
     return "<br>".join(said if result.findings else ["ok", *said])
 

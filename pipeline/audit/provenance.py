@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.audit.context import Context
-from pipeline.lines import read_line
+from pipeline.collect.lines import read_line
 from pipeline.run import Run
 from pipeline.trace import hashes
 from pipeline.trace.physical import Physical, read_in_order

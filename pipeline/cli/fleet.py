@@ -50,7 +50,7 @@ def models(
     distill models --task-type scrum_reviews --min-records 50
     """
     from pipeline.cli.printing import one_line, print_table
-    from pipeline.fleet import rank
+    from pipeline.query.fleet import rank
     from pipeline.reader import Warehouse
 
     found = rank(Warehouse(warehouse, sql=sql), min_records, task_type, as_of)

@@ -115,7 +115,7 @@ def health(evidence: bool, warehouse: Path, exports: Path, sql: Path | None, as_
     instruction, a verdict...; and what keeps the others from a score. --json has all columns.
     """
     from pipeline.cli.printing import print_table
-    from pipeline.health import examine
+    from pipeline.query.health import examine
 
     if evidence:
         _print_coverage(warehouse, sql, as_json)
@@ -133,7 +133,7 @@ def health(evidence: bool, warehouse: Path, exports: Path, sql: Path | None, as_
 
 def _print_coverage(warehouse: Path, sql: Path | None, as_json: bool) -> None:
     from pipeline.cli.printing import one_line, print_table
-    from pipeline.coverage import examine
+    from pipeline.query.coverage import examine
     from pipeline.reader import Warehouse
 
     streams = examine(Warehouse(warehouse, sql=sql))

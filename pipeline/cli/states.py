@@ -77,7 +77,7 @@ def diff(table: str, before: str, after: str, limit: int, warehouse: Path, sql: 
     distill diff exports.sft last-good latest --json
     """
     from pipeline.cli.printing import print_table
-    from pipeline.comparing import difference
+    from pipeline.query.comparing import difference
     from pipeline.reader import Warehouse
 
     found = difference(Warehouse(warehouse, sql=sql), table, before, after, limit)
@@ -117,7 +117,7 @@ def restore(to: str, dry_run: bool, warehouse: Path, exports: Path, reports: Pat
     """
     from pipeline.cli.printing import print_table
     from pipeline.cli.terminal import working
-    from pipeline.restoring import restore as put_back
+    from pipeline.upkeep.restoring import restore as put_back
 
     settings = Settings(warehouse=warehouse, exports=exports, reports=reports, sql=sql)
     with working(quiet=as_json) as terminal:
@@ -171,7 +171,7 @@ def vacuum(
     The newest state, the last good one, every release and whatever is being read at the moment are kept in any case.
     """
     from pipeline.cli.terminal import working
-    from pipeline.vacuuming import vacuum as remove
+    from pipeline.upkeep.vacuuming import vacuum as remove
 
     settings = Settings(warehouse=warehouse, exports=exports, reports=reports, sql=sql)
     with working(quiet=as_json) as terminal:

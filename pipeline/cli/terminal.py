@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from pipeline.cli.console import SteadyConsole
-from pipeline.receipts import Receipt, milliseconds
+from pipeline.reports.receipts import Receipt, milliseconds
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:

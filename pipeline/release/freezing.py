@@ -11,20 +11,22 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline import acceptance, catalog, session, snapshots
-from pipeline.audit import Context, baseline, conduct
+from pipeline import acceptance, session
+from pipeline.audit import baseline, conduct
+from pipeline.audit.context import Context
+from pipeline.disk import replace_file
 from pipeline.errors import DistillError, UsageError, WarehouseError
 from pipeline.models import Library
 from pipeline.reader import Warehouse
-from pipeline.receipts import iso, write_report
 from pipeline.release import manifest, naming, page, repository, resolving, suite
 from pipeline.release.repository import State
 from pipeline.release.verdicts import ACCEPTANCE, AUDIT, GIT, NAME, TESTS, VERSIONS, Verdicts
+from pipeline.reports.receipts import iso, write_report
 from pipeline.run import Reporter, Run
 from pipeline.settings import Settings
-from pipeline.snapshots import RELEASES, Snapshot
-from pipeline.sources import replace_file
-from pipeline.warehouse import locked
+from pipeline.store import catalog, snapshots
+from pipeline.store.delta import locked
+from pipeline.store.snapshots import RELEASES, Snapshot
 
 REPORT = "release-freeze.md"
 MANIFEST = "release-manifest.json"

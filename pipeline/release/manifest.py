@@ -4,14 +4,14 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from pipeline.contents import Content
-from pipeline.exports import EXPORTS
+from pipeline.export.corpora import EXPORTS
 from pipeline.models import Library
-from pipeline.receipts import iso, validated
+from pipeline.models.tables import is_chronicle
 from pipeline.release.repository import State
 from pipeline.release.verdicts import Verdicts
-from pipeline.snapshots import Snapshot
-from pipeline.tables import is_chronicle
+from pipeline.reports.receipts import iso, validated
+from pipeline.store.contents import Content
+from pipeline.store.snapshots import Snapshot
 from pipeline.version import product_version
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline.errors import UsageError
 from pipeline.release import repository
-from pipeline.snapshots import Snapshot
+from pipeline.store.snapshots import Snapshot
 
 # What a git tag, a file and a shell take as it is.
 SIMPLE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]|[.](?=[A-Za-z0-9_-])){0,63}")

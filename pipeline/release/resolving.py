@@ -1,12 +1,12 @@
 """Is everything that a snapshot names still there, whole, and made by the models as they are now?"""
 
-from pipeline import snapshots
-from pipeline.contents import Content, verify_content
 from pipeline.errors import DistillError
+from pipeline.models.tables import is_chronicle
 from pipeline.run import Run
-from pipeline.snapshots import Snapshot
 from pipeline.stages import STAGES, models_hash
-from pipeline.tables import is_chronicle
+from pipeline.store import snapshots
+from pipeline.store.contents import Content, verify_content
+from pipeline.store.snapshots import Snapshot
 
 
 def problems(run: Run, snapshot: Snapshot, began_with: int) -> list[str]:

@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.errors import UsageError
-from pipeline.receipts import iso
 from pipeline.replay import embedded, model, prompt
 from pipeline.replay.gate import Judgement, judge
 from pipeline.replay.log import Record
 from pipeline.replay.model import Answer, Endpoint
 from pipeline.replay.words import gate_name
+from pipeline.reports.receipts import iso
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline import catalog, receipts, snapshots
+from pipeline.disk import naming
 from pipeline.engine import Engine
 from pipeline.errors import DistillError, UsageError
 from pipeline.reader import Warehouse
-from pipeline.sources import naming
-from pipeline.warehouse import DeltaStore, locked
+from pipeline.reports import receipts
+from pipeline.store import catalog, snapshots
+from pipeline.store.delta import DeltaStore, locked
 
 TABLE = snapshots.REPLAYS
 STREAM = TABLE.replace(".", "_")

@@ -4,7 +4,7 @@ from typing import Any
 
 from pipeline.errors import WarehouseError
 from pipeline.reader import Warehouse
-from pipeline.snapshots import REPLAYS
+from pipeline.store.snapshots import REPLAYS
 
 _MODEL = "replay/trend"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline.errors import UsageError, WarehouseError
 from pipeline.reader import Warehouse
-from pipeline.snapshots import Snapshot, read_all, resolve
+from pipeline.store.snapshots import Snapshot, read_all, resolve
 from pipeline.trace import hints
 from pipeline.trace.places import trace_place
 from pipeline.trace.playbooks import trace_playbook

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from pipeline.collect.landing import whole_lines
+from pipeline.collect.sources import READ_ERRORS, SourceFile
 from pipeline.errors import InputError
-from pipeline.landing import whole_lines
-from pipeline.sources import READ_ERRORS, SourceFile
 
 Place = tuple[str, int]
 

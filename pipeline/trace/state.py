@@ -12,7 +12,7 @@ import pyarrow as pa
 from pipeline.engine import Engine, quoted
 from pipeline.errors import WarehouseError
 from pipeline.reader import Warehouse
-from pipeline.snapshots import Snapshot
+from pipeline.store.snapshots import Snapshot
 from pipeline.trace.physical import Place
 
 EXPORTS = ("rag", "sft", "preference")

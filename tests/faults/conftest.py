@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from pipeline import reader, tables
+from pipeline import reader
+from pipeline.models import tables
 
-pytest.register_assert_rewrite("tests.faults.scene", "tests.killing")
+pytest.register_assert_rewrite("tests.faults.scene")
 
 from tests.faults.record import PAGE, README, Faults, Tally, page, total, write  # noqa: E402
 from tests.faults.scene import Scene, make_scene  # noqa: E402

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.conftest import RECORDED_AT, Workspace
-from tests.forked import JOBS, WATCHED, Distill, Done, Stop, borrowed, passed, run_in
-from tests.killing import RUN_ALL, contents, first_rows, more_rows, published_files, review, run
 from tests.oracle import expected
+from tests.support.forked import JOBS, WATCHED, Distill, Done, Stop, borrowed, passed, run_in
+from tests.support.killing import RUN_ALL, contents, first_rows, more_rows, published_files, review, run
 
 # FAULT_SEED=... draws other moments, places and bits; as many of them.
 SEED = int(os.environ.get("FAULT_SEED", "20260401"))

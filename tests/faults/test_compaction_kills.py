@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import compaction
-from pipeline.health import examine
+from pipeline.query.health import examine
+from pipeline.upkeep import compaction
 from tests.conftest import Workspace
 from tests.faults.record import Faults
-from tests.forked import Distill, Stop, borrowed, each, passed, run_in
-from tests.killing import RUN_ALL
-from tests.rows import review
-from tests.states import state_of
+from tests.support.forked import Distill, Stop, borrowed, each, passed, run_in
+from tests.support.killing import RUN_ALL
+from tests.support.rows import review
+from tests.support.states import state_of
 
 STREAM = "observer_reviews.jsonl"
 

@@ -16,8 +16,8 @@ from tests.conftest import Workspace
 from tests.faults.damage import WAYS
 from tests.faults.record import Faults
 from tests.faults.scene import FILES, Scene, clear, drawn, recovers, what
-from tests.forked import Distill, each, passed, run_in
-from tests.killing import RUN_ALL, run
+from tests.support.forked import Distill, each, passed, run_in
+from tests.support.killing import RUN_ALL, run
 
 UNGATED = b'{"id": "rag-0000000000000000", "content": "no gate ever saw this"}\n'
 

@@ -12,8 +12,8 @@ from tests.conftest import Workspace
 from tests.faults.damage import WAYS, newest
 from tests.faults.record import Faults
 from tests.faults.scene import Scene, clear, drawn, mended, recovers, what
-from tests.forked import Distill, each, run_in
-from tests.killing import contents, run
+from tests.support.forked import Distill, each, run_in
+from tests.support.killing import contents, run
 
 READ = ("raw.lines", "raw.files", "evidence.records", "scored.runs", "exports.texts", "exports.rag", "exports.quarantine")
 LOGS = ("ops.snapshots", "ops.receipts")

@@ -7,10 +7,10 @@ import pytest
 
 from tests.conftest import Workspace
 from tests.faults.record import Faults
-from tests.forked import Distill, Stop, each, run_in
-from tests.killing import RUN_ALL
-from tests.rows import review
-from tests.searching import found, ids, indexed
+from tests.support.forked import Distill, Stop, each, run_in
+from tests.support.killing import RUN_ALL
+from tests.support.rows import review
+from tests.support.searching import found, ids, indexed
 
 STREAM = "observer_reviews.jsonl"
 

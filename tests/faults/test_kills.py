@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 
-from pipeline import tables
+from pipeline.models import tables
 from tests.conftest import Workspace
 from tests.faults.record import Faults
-from tests.forked import WATCHED, Distill, Stop, each, refused
-from tests.killing import (
+from tests.support.forked import WATCHED, Distill, Stop, each, refused
+from tests.support.killing import (
     READ,
     RUN_ALL,
     Scene,

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.restoring import restore
+from pipeline.upkeep.restoring import restore
 from tests.conftest import Silent, Workspace
 from tests.faults.record import Faults
-from tests.forked import Distill, Stop, borrowed, each, passed, run_in
-from tests.killing import RUN_ALL
-from tests.rows import review
+from tests.support.forked import Distill, Stop, borrowed, each, passed, run_in
+from tests.support.killing import RUN_ALL
+from tests.support.rows import review
 
 STREAM = "observer_reviews.jsonl"
 

@@ -17,8 +17,8 @@ from pipeline.errors import LockedError
 from tests.conftest import RECORDED_AT, Workspace
 from tests.faults.record import Faults
 from tests.faults.scene import LAND, RESTORE, VACUUM, Scene, recovers
-from tests.forked import JOBS, RUNS, Distill, Done, Stop, borrowed, passed, run_in
-from tests.killing import contents
+from tests.support.forked import JOBS, RUNS, Distill, Done, Stop, borrowed, passed, run_in
+from tests.support.killing import contents
 
 RUN_ALL = ("run-all", "--recorded-at", RECORDED_AT.isoformat())
 WRITERS = (*((name,) for name in RUNS), RESTORE, VACUUM)

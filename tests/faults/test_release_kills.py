@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.receipts import validated
+from pipeline.reports.receipts import validated
 from tests.conftest import Workspace
 from tests.faults.record import Faults
-from tests.forked import JOBS, Stop, borrowed, passed, refused, run_in
-from tests.repositories import PASSING, entered, make_repository
-from tests.states import STREAM, rows_of, state_of
+from tests.support.forked import JOBS, Stop, borrowed, passed, refused, run_in
+from tests.support.repositories import PASSING, entered, make_repository
+from tests.support.states import STREAM, rows_of, state_of
 
 FREEZE = ("release-freeze", "v1", "--tests", PASSING)
 

@@ -8,9 +8,9 @@ import pytest
 
 from tests.conftest import Workspace
 from tests.faults.record import Faults
-from tests.forked import Distill, Done, Stop, borrowed, each, run_in
 from tests.replay.scene import BAD, TASK, logged, publish
 from tests.replay.stub import serving
+from tests.support.forked import Distill, Done, Stop, borrowed, each, run_in
 
 KILLED = "replay killed at a step"
 

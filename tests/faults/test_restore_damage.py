@@ -8,9 +8,9 @@ import pyarrow.parquet as pq
 
 from tests.conftest import Workspace
 from tests.faults.record import Faults
-from tests.forked import Distill, each, passed, refused, run_in
-from tests.killing import published_files
-from tests.states import History, new_files, state_of
+from tests.support.forked import Distill, each, passed, refused, run_in
+from tests.support.killing import published_files
+from tests.support.states import History, new_files, state_of
 
 
 def delete(path: Path) -> None:

@@ -8,8 +8,8 @@ from tests.conftest import Workspace
 from tests.faults.record import Faults
 from tests.faults.scene import Scene, what
 from tests.faults.scene import recovers as comes_back
-from tests.forked import Distill, Done, Stop, each, passed
-from tests.killing import run
+from tests.support.forked import Distill, Done, Stop, each, passed
+from tests.support.killing import run
 
 
 def killed(done: Done) -> None:

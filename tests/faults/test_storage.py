@@ -13,8 +13,8 @@ from tests.conftest import Workspace
 from tests.faults.record import Faults
 from tests.faults.scene import LAND, RESTORE, VACUUM, Scene, clear, recovers, what
 from tests.faults.storage import KIB, NO_DISK, full, read_only, tiny_disk
-from tests.forked import Distill, Done, each, passed, refused, run_in
-from tests.killing import RUN_ALL, published_files, run
+from tests.support.forked import Distill, Done, each, passed, refused, run_in
+from tests.support.killing import RUN_ALL, published_files, run
 
 COMMANDS = {"run": RUN_ALL, "land": LAND, "restore": RESTORE, "vacuum": VACUUM}
 # What is on the disk, how many KiB are left, and who writes: full at once, while reporting, or later.

@@ -14,8 +14,8 @@ import pytest
 from tests.conftest import Workspace
 from tests.faults.record import Faults
 from tests.faults.scene import LAND, RESTORE, SEED, VACUUM, Scene, drawn, recovers, what
-from tests.forked import Distill, Stop, borrowed, each, passed, run_in
-from tests.killing import RUN_ALL, contents
+from tests.support.forked import Distill, Stop, borrowed, each, passed, run_in
+from tests.support.killing import RUN_ALL, contents
 
 COMMANDS = {"run": RUN_ALL, "land": LAND, "restore": RESTORE, "vacuum": VACUUM}
 # Of what is killed in a row, in one warehouse, before anybody lets it recover.

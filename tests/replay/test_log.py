@@ -18,8 +18,8 @@ from pipeline.audit import audit, checks
 from pipeline.errors import GateError, LockedError
 from pipeline.reader import Warehouse
 from pipeline.replay import Asked, Replayed, log, replay
-from pipeline.vacuuming import vacuum
-from pipeline.warehouse import locked
+from pipeline.store.delta import locked
+from pipeline.upkeep.vacuuming import vacuum
 from tests.conftest import Silent, Workspace
 from tests.replay.scene import BAD, TASK, good, logged
 from tests.replay.stub import serving

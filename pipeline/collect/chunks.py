@@ -1,0 +1,142 @@
+"""Whole lines of a file to rows of raw.lines, and these to Parquet files: what worker processes do, and all they load."""
+
+import gc
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from uuid import uuid4
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.collect.lines import Line, read_line
+from pipeline.errors import WarehouseError, explained
+
+ROWS_PER_GROUP = 16384
+# Columns that repeat themselves; looking for repeats in the others costs time and gains nothing.
+REPEATING = ["source", "source_file", "generation", "status", "detail", "load_id", "recorded_at"]
+# Columns by which readers skip parts of a file.
+SOUGHT = ["source", "source_file", "line_offset", "generation", "status", "load_id"]
+
+
+@dataclass(frozen=True)
+class Load:
+    """Who lands, when, and into which columns."""
+
+    load_id: str
+    recorded_at: datetime
+    schema: pa.Schema
+    accept_rewrite: bool = False
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Whole lines of a file: `lines` of them, the first with number `first_offset`."""
+
+    source: str
+    source_file: str
+    generation: int
+    first_offset: int
+    lines: int
+    size: int
+    data: bytes
+    load: Load
+
+
+Reader = Callable[[Chunk], tuple[Chunk, pa.RecordBatch]]
+
+
+class LineWriter:
+    """A Parquet file that grows as lines are read; the first row makes it. Nothing reads it before a commit names it."""
+
+    def __init__(self, folder: Path, schema: pa.Schema, read: Reader) -> None:
+        self._path = folder / f"part-{uuid4()}.parquet"
+        self._schema, self._read = schema, read
+        self._writer: pq.ParquetWriter | None = None
+        self._rows = 0
+
+    def add(self, chunk: Chunk) -> tuple[Chunk, int]:
+        """Reads the lines of a chunk and writes them; returns the chunk without its data, and how many rows it gave.
+
+        Raises WarehouseError where they can't be written.
+        """
+        read, batch = self._read(chunk)
+        try:
+            if batch.num_rows:
+                self._opened().write_batch(batch, row_group_size=ROWS_PER_GROUP)
+        except OSError as error:
+            raise WarehouseError(f"{self._path}: can't be written: {explained(error)}") from None
+        self._rows += batch.num_rows
+        return read, batch.num_rows
+
+    def close(self) -> tuple[Path, int, int] | None:
+        """Ends the file; returns its path, rows and bytes, or None where there was no row."""
+        if self._writer is None:
+            return None
+        try:
+            self._writer.close()
+            return self._path, self._rows, self._path.stat().st_size
+        except OSError as error:
+            raise WarehouseError(f"{self._path}: can't be written: {explained(error)}") from None
+
+    def _opened(self) -> pq.ParquetWriter:
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(
+                self._path,
+                self._schema,
+                compression="zstd",
+                compression_level=1,
+                use_dictionary=REPEATING,
+                write_statistics=SOUGHT,
+                store_schema=False,
+            )
+        return self._writer
+
+
+def read_chunk(chunk: Chunk) -> tuple[Chunk, pa.RecordBatch]:
+    """Reads the lines of a chunk; returns the chunk without its data, and a batch of raw.lines without the blank ones."""
+    # Rows of JSON hold no cycles: looking for some again and again takes an eighth of the time.
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        return _read_chunk(chunk)
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _read_chunk(chunk: Chunk) -> tuple[Chunk, pa.RecordBatch]:
+    offsets, raws, lines = [], [], []
+    for number, raw in enumerate(chunk.data.removesuffix(b"\n").split(b"\n"), chunk.first_offset):
+        raw = raw.removesuffix(b"\r")
+        if not raw or raw.isspace():
+            continue
+        offsets.append(number)
+        raws.append(raw)
+        lines.append(read_line(raw))
+    return replace(chunk, data=b""), _batch(chunk, offsets, raws, lines)
+
+
+def _batch(chunk: Chunk, offsets: list[int], raws: list[bytes], lines: list[Line]) -> pa.RecordBatch:
+    count = len(raws)
+    broken = any(line.status == "invalid_utf8" for line in lines)
+    texts = [None if line.status == "invalid_utf8" else raw for raw, line in zip(raws, lines, strict=True)] if broken else raws
+    binaries = [raw if line.status == "invalid_utf8" else None for raw, line in zip(raws, lines, strict=True)]
+    columns = {
+        "source": pa.repeat(chunk.source, count),
+        "source_file": pa.repeat(chunk.source_file, count),
+        "line_offset": pa.array(offsets, pa.int64()),
+        "generation": pa.repeat(pa.scalar(chunk.generation, pa.int64()), count),
+        "line": pa.array(texts, pa.binary()).view(pa.string()),
+        "line_bytes": pa.array(binaries, pa.binary()) if broken else pa.nulls(count, pa.binary()),
+        "status": pa.array([line.status for line in lines], pa.string()),
+        "detail": pa.array([line.detail for line in lines], pa.string()),
+        "meaning": pa.array([line.meaning for line in lines], pa.string()),
+        "line_sha256": pa.array([hashlib.sha256(raw).hexdigest() for raw in raws], pa.string()),
+        "sig_hash": pa.array([line.sig_hash for line in lines], pa.string()),
+        "load_id": pa.repeat(chunk.load.load_id, count),
+        "recorded_at": pa.repeat(pa.scalar(chunk.load.recorded_at, pa.timestamp("us", "UTC")), count),
+    }
+    return pa.RecordBatch.from_pydict(columns, schema=chunk.load.schema)

@@ -1,0 +1,199 @@
+"""JSONL to raw.lines: every physical line, with its exact place, read once."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import IO
+
+import pyarrow as pa
+
+from pipeline.collect.chunks import Chunk, LineWriter, Load, read_chunk
+from pipeline.collect.lines import read_line
+from pipeline.collect.parallel import ordered_map
+from pipeline.collect.sources import READ_ERRORS, SourceFile, discover
+from pipeline.disk import BlockHash, Stamps, stamp
+from pipeline.engine import Engine, ParquetFile
+from pipeline.errors import InputError
+from pipeline.store import ledger
+from pipeline.store.delta import DeltaStore
+from pipeline.store.ledger import FileState
+from pipeline.store.writing import commit_checked
+
+CHUNK_BYTES = 8 * 1024 * 1024
+
+
+@dataclass
+class Landed:
+    """What a load found.
+
+    sources:       streams that have a file
+    lines, blank:  non-blank lines landed and blank lines met, per stream
+    partial_tails: files whose last line is not complete yet
+    rewritten:     files that began a new generation
+    bytes:         bytes landed
+    """
+
+    sources: set[str] = field(default_factory=set)
+    lines: Counter[str] = field(default_factory=Counter)
+    blank: Counter[str] = field(default_factory=Counter)
+    partial_tails: list[str] = field(default_factory=list)
+    rewritten: list[str] = field(default_factory=list)
+    bytes: int = 0
+
+
+def land(data: Path, store: DeltaStore, engine: Engine, load: Load, progress: Callable[[int], None] = lambda _: None) -> Landed:
+    """Lands what was appended to the files below `data`.
+
+    One commit to raw.lines, then one to raw.files, which makes the load count. `progress` hears of bytes.
+    Raises InputError where a file shrank or its landed bytes changed.
+    """
+    landed, stamps = Landed(), Stamps(store.root / ".sources.json")
+    known = ledger.states(store, engine)
+    before = dict(known)
+    files = _landed_files(discover(data), known, stamps, load, landed, store, progress)
+    if files:
+        commit_checked(store, engine, "raw.lines", files, {"run_id": load.load_id})
+    if changed := [state for name, state in known.items() if state != before.get(name)]:
+        stamp = {"load_id": load.load_id, "recorded_at": load.recorded_at}
+        rows = pa.Table.from_pylist([asdict(state) | stamp for state in changed], schema=store.tables["raw.files"].schema)
+        store.append("raw.files", rows, ledger.metadata(store, load.load_id))
+    stamps.write()
+    return landed
+
+
+def _landed_files(
+    files: list[SourceFile],
+    states: dict[str, FileState],
+    stamps: Stamps,
+    load: Load,
+    landed: Landed,
+    store: DeltaStore,
+    progress: Callable[[int], None],
+) -> list[ParquetFile]:
+    """Writes what was appended to Parquet files that nothing names yet, and brings `states` and `landed` up to them."""
+
+    def chunks() -> Iterator[Chunk]:
+        for file in files:
+            landed.sources.add(file.source)
+            before = states.get(file.name, FileState(file.source, file.name))
+            tail = stamps.known(file.name, file.path, before.content_sha256)
+            if tail is None:
+                states[file.name] = before
+                tail = yield from _explained(file, _new_chunks(file, states, stamps, load, landed))
+            if tail:
+                landed.partial_tails.append(file.name)
+
+    written: list[tuple[Path, int, int] | None] = []
+    writer = partial(LineWriter, store.path("raw.lines"), load.schema, read_chunk)
+    expected = sum(max(0, _size(file) - (states[file.name].bytes if file.name in states else 0)) for file in files)
+    results = ordered_map(writer, LineWriter.add, LineWriter.close, chunks(), lambda chunk: chunk.size, written, expected)
+    for chunk, rows in results:
+        state, blank = states[chunk.source_file], chunk.lines - rows
+        states[chunk.source_file] = replace(
+            state, landed_lines=state.landed_lines + rows, blank_lines=state.blank_lines + blank
+        )
+        landed.lines[chunk.source] += rows
+        landed.blank[chunk.source] += blank
+        landed.bytes += chunk.size
+        progress(chunk.size)
+    return [ParquetFile(*file) for file in written if file is not None]
+
+
+def _size(file: SourceFile) -> int:
+    """Returns the bytes of a file, packed ones as they are; 0 where it can't be told: who reads it will say why."""
+    try:
+        return file.path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _new_chunks(
+    file: SourceFile, states: dict[str, FileState], stamps: Stamps, load: Load, landed: Landed
+) -> Generator[Chunk, None, bool]:
+    """Yields what was appended; returns whether a partial line follows it."""
+    seen = stamp(file.path)
+    with file.open() as stream:
+        place = _place_to_go_on(stream, states[file.name])
+        if place is not None:
+            return (yield from _chunks(file, place, states, stamps, seen, load))
+    if not load.accept_rewrite:
+        raise InputError(
+            f"{file.path}: its first {states[file.name].bytes} bytes, which are landed, changed or are gone, or its last line, "
+            f"landed without a newline, was continued. Streams only grow; next: put the file back as it was, or, if that was "
+            "meant, `distill run-all --accept-rewrite` lands it anew, beside what is there"
+        )
+    landed.rewritten.append(file.name)
+    with file.open() as stream:
+        place = BlockHash(), whole_lines(stream), FileState(file.source, file.name, states[file.name].generation + 1)
+        return (yield from _chunks(file, place, states, stamps, seen, load))
+
+
+Place = tuple[BlockHash, Iterator[bytes], FileState]
+
+
+def _place_to_go_on(stream: IO[bytes], before: FileState) -> Place | None:
+    """Reads over the landed bytes; None where they are not what was landed."""
+    hasher, left = BlockHash(), before.bytes
+    while left and (data := stream.read(min(CHUNK_BYTES, left))):
+        hasher.update(data)
+        left -= len(data)
+    if left or hasher.hexdigest() != before.content_sha256:
+        return None
+    blocks = whole_lines(stream)
+    if before.ends_with_newline:
+        return hasher, blocks, before
+    first = next(blocks, b"")
+    if first in (b"", b"\r"):
+        return hasher, iter(()), before
+    if (ending := re.match(rb"\r?\n", first)) is None:
+        return None
+    hasher.update(ending[0])
+    after = replace(before, bytes=before.bytes + ending.end(), ends_with_newline=True)
+    return hasher, chain([first[ending.end() :]], blocks), after
+
+
+def whole_lines(stream: IO[bytes]) -> Iterator[bytes]:
+    """Yields blocks that end with a newline; the last one may lack it."""
+    pending: list[bytes] = []
+    while data := stream.read(CHUNK_BYTES):
+        if cut := data.rfind(b"\n") + 1:
+            yield b"".join([*pending, data[:cut]])
+            pending = [data[cut:]]
+        else:
+            pending.append(data)
+    yield b"".join(pending)
+
+
+def _chunks(
+    file: SourceFile, place: Place, states: dict[str, FileState], stamps: Stamps, seen: list[int], load: Load
+) -> Generator[Chunk, None, bool]:
+    hasher, blocks, states[file.name] = place
+    tail = False
+    for block in filter(None, blocks):
+        if whole := block.endswith(b"\n"):
+            lines, data = block.count(b"\n"), block
+        else:
+            lines, data = 1, block.removesuffix(b"\r")
+            if tail := read_line(data).status not in ("object", "not_an_object"):
+                break
+        state = states[file.name]
+        hasher.update(data)
+        states[file.name] = replace(state, bytes=state.bytes + len(data), lines=state.lines + lines, ends_with_newline=whole)
+        yield Chunk(file.source, file.name, state.generation, state.lines, lines, len(data), data, load)
+    states[file.name] = replace(states[file.name], content_sha256=hasher.hexdigest())
+    stamps.remember(file.name, file.path, states[file.name].content_sha256, tail, seen)
+    return tail
+
+
+def _explained(file: SourceFile, chunks: Generator[Chunk, None, bool]) -> Generator[Chunk, None, bool]:
+    try:
+        return (yield from chunks)
+    except READ_ERRORS as error:
+        raise InputError(
+            f"{file.path}: can't be read to its end: {error}; next: put a whole copy of it there, or take it away, "
+            "and give the same command again"
+        ) from error

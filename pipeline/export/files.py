@@ -1,0 +1,230 @@
+"""Export tables to files: drafted beside the published ones, read again and checked, then moved into place."""
+
+import errno
+import hashlib
+import os
+import shutil
+from collections.abc import Container, Iterable
+from pathlib import Path
+
+import pyarrow as pa
+
+from pipeline.disk import Stamps, naming
+from pipeline.engine import quoted
+from pipeline.errors import WAY_OUT, DamageError
+from pipeline.export.corpora import EXPORTS, Export
+from pipeline.export.mending import Change
+from pipeline.export.splicing import compare, splice, survey
+from pipeline.run import Run
+from pipeline.store.snapshots import ExportFile
+
+DRAFTS = ".drafts"
+# Below the warehouse: how the files looked when they were last hashed.
+STAMPS = ".exports.json"
+
+
+def draft(run: Run, export: Export, change: Change) -> ExportFile:
+    """Writes the rows of an export table, sorted by id, to a file beside the published one.
+
+    Where little changed, the published lines are copied and only the new rows are written; without a change there is no draft.
+    """
+    target, new = draft_path(run.settings.exports, export.file), _new_lines(run, export)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for left in (target, new):
+        left.unlink(missing_ok=True)
+    with naming(target):
+        if change.whole or not _is_published(run, export):
+            run.bind_now(export.table)
+            _write_lines(run, export.table, export, target)
+            sha256 = file_sha256(target)
+        elif not change.added and not change.removed:
+            return run.files[export.file]
+        else:
+            if change.added:
+                _write_lines(run, change.new_rows, export, new)
+            else:
+                new.write_bytes(b"")
+            sha256 = splice(run.settings.exports / export.file, new, change.removed, target)
+        _to_disk(target)
+    return ExportFile(export.file, target.stat().st_size, run.content(export.table).rows, sha256)
+
+
+def bind_published(run: Run, export: Export) -> None:
+    """Binds the published file of an export as `read_again` binds a draft: all of its lines are to be looked at anew."""
+    drop_drafts(run.settings.exports)
+    _bind_file(run, export, run.settings.exports / export.file, run.settings.exports / export.file, export.table)
+
+
+def draft_again(run: Run, export: Export, version: int, file: ExportFile) -> None:
+    """Writes a file as it was published with a version of its table. Raises DamageError where it comes out otherwise."""
+    if is_in_place(run.settings.exports, file, run.stamps):
+        return
+    target = draft_path(run.settings.exports, export.file)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    run.bind(export.table, run.store.read(export.table, version))
+    with naming(target):
+        _write_lines(run, export.table, export, target)
+        _to_disk(target)
+    if file_sha256(target) != file.sha256:
+        raise DamageError(
+            f"{run.store.path(export.table)}: version {version} does not give {export.file} with the bytes that were published "
+            f"(sha256 {file.sha256}): a file of that table was changed or damaged since, or another DuckDB wrote it; {WAY_OUT}"
+        )
+
+
+def read_again(run: Run, export: Export, change: Change) -> None:
+    """Reads a draft back and holds it against what it should be. Raises GateError where it is anything else.
+
+    What was copied must be as it is in the published file, which was read back when it was made. All other lines must be the
+    table's, which checks in SQL see to: they read the whole file as `files.<export>`, the lines that were not copied as
+    `files.<export>_new` and `files.<export>_lines`, and what these should be as `files.<export>_expected`.
+    """
+    target, new = draft_path(run.settings.exports, export.file), _new_lines(run, export)
+    fresh, rows = target, export.table
+    if new.exists() or not target.exists():
+        published = run.settings.exports / export.file
+        if target.exists():
+            compare(published, new, change.removed, target)
+        else:
+            target = published
+        fresh, rows = new, change.new_rows or f"(select * from {export.table} where false)"
+        new.touch()
+    _bind_file(run, export, target, fresh, rows)
+
+
+def _bind_file(run: Run, export: Export, path: Path, fresh: Path, rows: str) -> None:
+    """Binds a file as `files.<export>`, and those of its lines that stand in `fresh`, with the `rows` that they should be."""
+    longest = run.state.setdefault("longest_lines", {})
+    longest[export.name] = max(survey(fresh), longest.get(export.name, 0) if fresh != path else 0)
+    run.bind_now(export.table)
+    _bind_lines(run, f"files.{export.name}", export, path, longest[export.name])
+    _bind_lines(run, f"files.{export.name}_new", export, fresh, longest[export.name])
+    size = max(longest[export.name] + 1, 2 * 1024 * 1024)
+    options = (
+        f"header = false, delim = '', quote = '', escape = '', new_line = '\\n', max_line_size = {size}, auto_detect = false"
+    )
+    lines = f"select line from read_csv({quoted(str(fresh))}, columns = {{'line': 'varchar'}}, {options})"
+    run.engine.define(f"files.{export.name}_lines", lines)
+    expected = f"select cast(to_json(row) as varchar) as line from (select {_columns(run, export)} from {rows}) as row"
+    run.engine.define(f"files.{export.name}_expected", expected)
+
+
+def _is_published(run: Run, export: Export) -> bool:
+    file = run.files.get(export.file)
+    return file is not None and is_in_place(run.settings.exports, file, run.stamps)
+
+
+def _new_lines(run: Run, export: Export) -> Path:
+    return draft_path(run.settings.exports, export.file).with_suffix(".new")
+
+
+def _columns(run: Run, export: Export) -> str:
+    return ", ".join(_json_column(field) for field in run.store.tables[export.table].schema)
+
+
+def _write_lines(run: Run, rows: str, export: Export, target: Path) -> None:
+    select = f"select {_columns(run, export)} from {rows} order by id"
+    run.engine.execute(f"copy ({select}) to {quoted(str(target))} (format json)")
+
+
+def _bind_lines(run: Run, name: str, export: Export, path: Path, longest: int) -> None:
+    """Makes `name` a view on a file of lines, as a reader outside would read it."""
+    columns = ", ".join(f"{quoted(f.name)}: {quoted(_json_type(f.type))}" for f in run.store.tables[export.table].schema)
+    size = max(longest + 1, 1024 * 1024)  # DuckDB reserves several times this much
+    reader = (
+        f"read_json({quoted(str(path))}, format = 'newline_delimited', columns = {{{columns}}}, maximum_object_size = {size})"
+    )
+    run.engine.define(name, f"select * from {reader}")
+
+
+def draft_path(exports: Path, file: str) -> Path:
+    return exports / DRAFTS / file
+
+
+def is_in_place(exports: Path, file: ExportFile, stamps: Stamps) -> bool:
+    """True where the published file is there with the bytes that were published."""
+    path = exports / file.path
+    if not path.is_file():
+        return False
+    if stamps.known(file.path, path, file.sha256) is None:
+        if file_sha256(path) != file.sha256:
+            return False
+        stamps.remember(file.path, path, file.sha256)
+    return True
+
+
+def make_places(exports: Path, files: Iterable[ExportFile]) -> None:
+    """Makes sure that drafts can be moved to where they belong: better to fail before a run is published than after."""
+    for target in (exports / file.path for file in files if draft_path(exports, file.path).exists()):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "is a folder where a file belongs", str(target))
+        probe = target.with_name(f".{target.name}.probe")
+        probe.write_bytes(b"")
+        probe.unlink()
+
+
+def put_in_place(exports: Path, files: Iterable[ExportFile], *, trusted: bool = False) -> list[ExportFile]:
+    """Moves drafts over the published files, and returns those. Done again after a kill, it finishes what was begun.
+
+    trusted: the drafts were hashed just now; otherwise they are hashed again before they count.
+    """
+    moved = []
+    for file in files:
+        source, target = draft_path(exports, file.path), exports / file.path
+        if source.is_file() and (trusted or file_sha256(source) == file.sha256):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            source.replace(target)
+            moved.append(file)
+    drop_drafts(exports)
+    return moved
+
+
+def drop_others(exports: Path, published: Container[str]) -> None:
+    """Removes the export files that a restored state, which is older than they are, did not have."""
+    for export in EXPORTS:
+        if export.file not in published:
+            (exports / export.file).unlink(missing_ok=True)
+
+
+def drop_drafts(exports: Path) -> None:
+    shutil.rmtree(exports / DRAFTS, ignore_errors=True)
+
+
+def file_sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _to_disk(path: Path) -> None:
+    with path.open("rb") as stream:
+        os.fsync(stream.fileno())
+
+
+def _json_column(field: pa.Field) -> str:
+    name = f'"{field.name}"'
+    if pa.types.is_timestamp(field.type):
+        return f"{_json_time(name)} as {name}"
+    if pa.types.is_struct(field.type):
+        inner = (field.type.field(i) for i in range(field.type.num_fields))
+        return f"{{{', '.join(_json_member(name, member) for member in inner)}}} as {name}"
+    return name
+
+
+def _json_member(name: str, member: pa.Field) -> str:
+    value = f"{name}['{member.name}']"
+    return f"'{member.name}': {_json_time(value) if pa.types.is_timestamp(member.type) else value}"
+
+
+def _json_time(value: str) -> str:
+    return f"strftime({value}, '%Y-%m-%dT%H:%M:%S.%fZ')"
+
+
+def _json_type(kind: pa.DataType) -> str:
+    """The type that a column of the file is read back as; times stay text, as they stand there."""
+    if pa.types.is_struct(kind):
+        members = (kind.field(i) for i in range(kind.num_fields))
+        return f"STRUCT({', '.join(f'{m.name} {_json_type(m.type)}' for m in members)})"
+    if pa.types.is_list(kind):
+        return f"{_json_type(kind.value_type)}[]"
+    return "BIGINT" if pa.types.is_integer(kind) else "VARCHAR"

@@ -1,0 +1,1 @@
+"""From the retrieval corpus to a full-text index, which stands on a shelf below the warehouse."""

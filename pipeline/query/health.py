@@ -1,0 +1,99 @@
+"""Is everything fine? One screen for an operator."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pipeline import search
+from pipeline.disk import Stamps
+from pipeline.export import files, page_folder
+from pipeline.reader import Warehouse
+from pipeline.store.snapshots import Snapshot
+
+# An audit is worth repeating after so many published runs.
+RUNS_BETWEEN_AUDITS = 20
+# So many files are named that are not as they should be.
+SHOWN = 5
+
+
+@dataclass
+class Health:
+    """facts: what is; attention: what should be looked at; broken: whether what is published, or the last run, is not good."""
+
+    facts: dict[str, str] = field(default_factory=dict)
+    attention: list[str] = field(default_factory=list)
+    broken: bool = False
+    next_step: str = "distill run-all"
+
+    def as_json(self) -> dict[str, Any]:
+        return {"ok": not self.broken, "facts": self.facts, "attention": self.attention, "next": self.next_step}
+
+
+def examine(path: Path, exports: Path) -> Health:
+    """Returns how the warehouse and its files are doing. Raises WarehouseError where there is no warehouse."""
+    warehouse = Warehouse(path)
+    published = warehouse.snapshots()
+    newest = warehouse.snapshot()
+    good = [snapshot for snapshot in published if snapshot.is_good and not snapshot.vacuumed]
+    found = Health(_facts(newest, good))
+    for receipt in warehouse.receipts(newest.made_by):
+        found.attention += [f"{receipt['stage']}: {text}" for text in receipt["validation"]["warnings"]]
+    if (trouble := search.trouble(warehouse, newest)) is not None:
+        found.attention.append(trouble)
+        found.next_step = "distill index"
+    _look_at_files(found, exports, newest, Stamps(warehouse.store.root / files.STAMPS))
+    _look_at_audits(found, published, good)
+    last = warehouse.last_run()
+    if last is not None and not last["overall_passed"]:
+        found.broken = True
+        found.next_step = f"distill receipts --run-id {last['run_id']}"
+        found.attention.insert(0, f"the last run, {last['run_id']}, failed and was not published; {found.next_step} says why")
+    return found
+
+
+def _facts(newest: Snapshot, good: list[Snapshot]) -> dict[str, str]:
+    age = datetime.now(UTC) - newest.published_at
+    verdict = {None: "not audited", True: "audit passed", False: "audit FAILED"}[newest.audit_passed]
+    restored = f", which restored run {newest.restored_run_id}" if newest.restored_run_id is not None else ""
+    names = f", release {', '.join(newest.releases)}" if newest.releases else ""
+    return {
+        "newest snapshot": f"{newest.snapshot}, {newest.kind} {newest.run_id}{restored}{names}; {verdict}",
+        "published": f"{newest.published_at:%Y-%m-%d %H:%M:%S} UTC, {age.total_seconds() / 3600:.1f} hours ago",
+        "last good": f"{good[-1].snapshot}, {good[-1].kind} {good[-1].run_id}" if good else "none",
+        **{f"{name} rows": f"{newest.tables[f'exports.{name}'].rows:,}" for name in ("rag", "sft", "preference")},
+        "playbooks": f"{newest.tables['exports.playbooks'].rows:,}" if "exports.playbooks" in newest.tables else "none yet",
+        "in quarantine": f"{newest.tables['exports.quarantine'].rows:,}",
+    }
+
+
+def _look_at_files(found: Health, exports: Path, newest: Snapshot, stamps: Stamps) -> None:
+    odd = []
+    for path, file in sorted(newest.files.items()):
+        if path == page_folder.MANIFEST:
+            odd += [] if page_folder.is_in_place(exports, file, stamps) else page_folder.odd(exports, file)
+        elif not files.is_in_place(exports, file, stamps):
+            odd.append(path)
+    if odd:
+        found.broken = True
+        found.next_step = "distill restore --to latest"
+        more = f" and {len(odd) - SHOWN} more" if len(odd) > SHOWN else ""
+        found.attention.insert(
+            0, f"{exports}: {', '.join(odd[:SHOWN])}{more} not as published; {found.next_step} puts everything back"
+        )
+
+
+def _look_at_audits(found: Health, published: list[Snapshot], good: list[Snapshot]) -> None:
+    newest = published[-1]
+    if newest.audit_passed is False:
+        found.broken = True
+        found.next_step = "distill restore --to last-good --dry-run" if good else "distill audit-full"
+        found.attention.insert(0, f"the audit of the newest snapshot failed: reports/audit-full.md; {found.next_step}")
+        return
+    since = 0
+    for snapshot in reversed(published):
+        if snapshot.audit_passed is not None:
+            break
+        since += 1
+    if since > RUNS_BETWEEN_AUDITS:
+        found.attention.append(f"{since} runs were published since the last audit; distill audit-full")

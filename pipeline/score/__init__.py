@@ -1,0 +1,1 @@
+"""From evidence to scores: what each run is worth, and each model by its runs."""

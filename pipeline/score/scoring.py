@@ -1,0 +1,98 @@
+"""evidence.records to scored.runs: new records are judged, and old ones again where another stream's verdict reaches them."""
+
+from pipeline.errors import ModelError
+from pipeline.models.compile import Compiled, scoring_model
+from pipeline.run import Run
+
+SCORES = "scored.runs"
+
+
+def models_of(run: Run) -> dict[str, Compiled]:
+    """Returns the models that judge, by name. Raises ModelError where a stream has none or two."""
+    models = {model.stem: scoring_model(run.library, model) for model in run.library.room("scored")}
+    _check_coverage(run, models)
+    return models
+
+
+def build(run: Run, models: dict[str, Compiled]) -> None:
+    """Brings scores up to the evidence."""
+    before = run.state.get("score", {})
+    fingerprints = {name: model.fingerprint for name, model in models.items()}
+    now = run.store.read("evidence.records")
+    new_files, kept = now.files, False
+    if before.get("models") == fingerprints:
+        then = run.store.read("evidence.records", before["evidence.records"])
+        if not set(then.files) - set(now.files):
+            kept, new_files = True, tuple(sorted(set(now.files) - set(then.files)))
+    _score(run, models, new_files, kept)
+    run.state["score"] = {"models": fingerprints, "evidence.records": now.version}
+
+
+def rescore(run: Run, models: dict[str, Compiled]) -> None:
+    """Makes `run.rescored` what the models say of all records as they are now."""
+    everything = run.store.read("evidence.records").files
+    _judge(run, models, everything, kept=False)
+    run.engine.define("run.rescored", "select * from run.free_scores union all select * from run.bound_scores")
+
+
+def _check_coverage(run: Run, models: dict[str, Compiled]) -> None:
+    scored = [source for model in models.values() for source in model.sources]
+    if twice := sorted({source for source in scored if scored.count(source) > 1}):
+        raise ModelError(f"more than one model in sql/2_scored judges {', '.join(twice)}; each stream needs exactly one")
+    missing = sorted({model.stem for model in run.library.room("evidence")} - set(scored))
+    if missing:
+        raise ModelError(f"no model in sql/2_scored judges {', '.join(missing)}; add sql/2_scored/{missing[0]}.sql")
+
+
+def _score(run: Run, models: dict[str, Compiled], new_files: tuple[str, ...], kept: bool) -> None:
+    """Judges the records of `new_files`, and with `kept` keeps the scores of others that did not change."""
+    engine = run.engine
+    columns = ", ".join(run.store.tables[SCORES].schema.names)
+    bound = [model for model in models.values() if SCORES in model.inputs]
+    _judge(run, models, new_files, kept)
+
+    same = "was.source = now.source and was.sig_hash = now.sig_hash"
+    bound_sources = ", ".join(f"'{source}'" for model in bound for source in model.sources) or "''"
+    engine.define("run.old_bound", f"select {columns} from before.runs where source in ({bound_sources})")
+    changed = engine.value(
+        f"select count(*) as n from run.old_bound as was left join run.bound_scores as now on {same} "
+        "where (was.category, was.reasons, was.source_file, was.line_offset) "
+        "is distinct from (now.category, now.reasons, now.source_file, now.line_offset)"
+    )
+    marks = {f"scored/{name}": f"{model.version}:{model.fingerprint}" for name, model in models.items()}
+    fresh = f"select {columns} from run.free_scores"
+    if kept and not changed:
+        new_bound = f"select {columns} from run.bound_scores as now anti join run.old_bound as was on {same}"
+        run.write(SCORES, f"{fresh} union all {new_bound}", run.metadata(marks), replace=False)
+    else:
+        old = f"select {columns} from before.runs where source not in ({bound_sources})"
+        everything = f"{old} union all {fresh} union all select {columns} from run.bound_scores"
+        run.write(SCORES, everything, run.metadata(marks), replace=True)
+
+
+def _judge(run: Run, models: dict[str, Compiled], new_files: tuple[str, ...], kept: bool) -> None:
+    """Makes `run.free_scores` the scores of the records of `new_files`, and `run.bound_scores` those of all records whose
+    score hangs on other streams' scores.
+    """
+    engine, store = run.engine, run.store
+    columns = ", ".join(store.tables[SCORES].schema.names)
+    free = [model for model in models.values() if SCORES not in model.inputs]
+    bound = [model for model in models.values() if SCORES in model.inputs]
+    run.bind("before.runs", store.read(SCORES), where="" if kept else "false")
+
+    run.bind("evidence.records", store.read("evidence.records"), files=new_files)
+    if not kept:
+        run.bind("scored.runs", store.read(SCORES))
+        run.try_models(models.values())
+    engine.materialise("run.free_scores", _scores_sql(run, free, columns))
+
+    run.bind_now("evidence.records")
+    engine.define(SCORES, f"select {columns} from before.runs union all select {columns} from run.free_scores")
+    engine.materialise("run.bound_scores", _scores_sql(run, bound, columns))
+
+
+def _scores_sql(run: Run, models: list[Compiled], columns: str) -> str:
+    if not models:
+        return f"select {columns} from before.runs where false"
+    run.engine.define("scored.judged", " union all by name ".join(f"({model.sql})" for model in models))
+    return f"select {columns} from ({run.library['scored/_runs'].sql})"
