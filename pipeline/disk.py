@@ -5,9 +5,13 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from threading import Thread
+from typing import IO, Any
+
+from pipeline.parallel import threaded
 
 HASH_BLOCK = 8 * 1024 * 1024
 # How coarse the times of files may be.
@@ -22,6 +26,18 @@ class BlockHash:
         self._block = hashlib.sha256()
         self._room = HASH_BLOCK
 
+    @classmethod
+    def read(cls, stream: IO[bytes], size: int) -> tuple["BlockHash", int]:
+        """Reads so many bytes of a stream, as far as it has them, and hashes with all cores; returns how many came."""
+        hasher, came = cls(), 0
+        for data, digest in threaded(_digested, _blocks(stream, size)):
+            came += len(data)
+            if digest is None:
+                hasher.update(data)
+            else:
+                hasher._done.append(digest)
+        return hasher, came
+
     def update(self, data: bytes | memoryview) -> None:
         view = memoryview(data)
         while view:
@@ -35,6 +51,50 @@ class BlockHash:
 
     def hexdigest(self) -> str:
         return hashlib.sha256(b"".join([*self._done, self._block.digest()])).hexdigest()
+
+
+def _blocks(stream: IO[bytes], size: int) -> Iterator[bytes]:
+    """Yields so many bytes of a stream in blocks of HASH_BLOCK; only the last one may be shorter."""
+    while size and (data := stream.read(min(HASH_BLOCK, size))):
+        while 0 < len(data) < min(HASH_BLOCK, size) and (more := stream.read(min(HASH_BLOCK, size) - len(data))):
+            data += more
+        size -= len(data)
+        yield data
+
+
+def _digested(data: bytes) -> tuple[bytes, bytes | None]:
+    """Returns a block with its digest; a block that is not full yet has none."""
+    return data, hashlib.sha256(data).digest() if len(data) == HASH_BLOCK else None
+
+
+def settle_meanwhile(path: Path) -> "Future[str]":
+    """Begins to bring a file to the disk and to work out its sha256, while its caller, which leaves it alone, goes on."""
+    future: Future[str] = Future()
+
+    def work() -> None:
+        try:
+            to_disk(path)
+            future.set_result(file_sha256(path))
+        except BaseException as error:
+            future.set_exception(error)
+
+    # Unlike those of a pool, such a thread keeps no process alive that is told to end.
+    Thread(target=work, daemon=True).start()
+    return future
+
+
+def to_disk(path: Path) -> None:
+    """Waits until what was written to a file, or which files are in a folder, would outlive a power failure."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def file_sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 class Stamps:

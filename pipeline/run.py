@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -34,7 +35,10 @@ class Reporter(Protocol):
 
 @dataclass
 class Run:
-    """One run: where it works, since when, and what was published before it."""
+    """One run: where it works, since when, and what was published before it.
+
+    hashing: of files that were drafted, the sha256 that is still worked out
+    """
 
     settings: Settings
     library: Library
@@ -48,6 +52,7 @@ class Run:
     state: dict[str, Any] = field(default_factory=dict)
     contents: dict[str, Content] = field(default_factory=dict)
     files: dict[str, ExportFile] = field(default_factory=dict)
+    hashing: dict[str, Future[str]] = field(default_factory=dict)
     digests: dict[str, dict[str, str]] = field(default_factory=dict)
     shared: set[str] = field(default_factory=set)
     stamps: Stamps = field(default_factory=lambda: Stamps(Path()))

@@ -11,6 +11,7 @@ import pyarrow as pa
 from pipeline import drift, keyboard
 from pipeline.disk import replace_file
 from pipeline.errors import DistillError, GateError, ModelError
+from pipeline.export import files
 from pipeline.index import indexing
 from pipeline.models.tables import is_chronicle
 from pipeline.reports import receipts
@@ -158,6 +159,7 @@ def _settle(run: Run, kept: list[tuple[Receipt, StageState | None]], failure: Di
     run_hash = None
     if failure is None:
         _put_files_together(run, done)
+        files.wait_for_hashes(run)
         metrics = drift.metrics_of(run.state.setdefault("counts", {}), done)
         report = drift.report(run, done, stages, metrics)
         if report["deterministic_violation"]:

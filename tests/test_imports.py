@@ -32,7 +32,8 @@ LAYERS = (
     ("store",),
     ("models", "reports"),
     ("engine",),
-    ("disk", "errors", "keyboard", "settings", "version"),
+    ("disk",),
+    ("errors", "keyboard", "parallel", "settings", "version"),
 )
 LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in modules}
 

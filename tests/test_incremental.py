@@ -12,7 +12,7 @@ import zstandard
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
-from pipeline.collect import parallel
+from pipeline import parallel
 from pipeline.settings import Gates
 from tests.conftest import Workspace, statuses
 from tests.oracle.messy import write_messy

@@ -8,8 +8,8 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.acceptance.fixture import KNOWN_PATHS, Fixture
+from pipeline.disk import file_sha256
 from pipeline.errors import DistillError, GateError
-from pipeline.export.files import file_sha256
 from pipeline.index import indexing, shelf
 from pipeline.models.tables import is_chronicle
 from pipeline.reader import Warehouse

@@ -10,6 +10,7 @@ from pipeline.audit.context import Context
 from pipeline.audit.provenance import provenance_sample
 from pipeline.audit.replays import replay_log
 from pipeline.collect import evidence
+from pipeline.disk import file_sha256
 from pipeline.export import corpora, files, page_folder, pages, playbooks
 from pipeline.export.corpora import EXPORTS, Export
 from pipeline.index import indexing
@@ -102,7 +103,7 @@ def files_equal_tables(context: Context) -> list[str]:
     for export in EXPORTS:
         file = context.snapshot.files[export.file]
         path = run.settings.exports / file.path
-        if not path.is_file() or files.file_sha256(path) != file.sha256:
+        if not path.is_file() or file_sha256(path) != file.sha256:
             found.append(f"{path}: is not the file that was published; `distill restore --to latest` puts it back")
         else:
             files.bind_published(run, export)

@@ -13,11 +13,11 @@ import pyarrow as pa
 
 from pipeline.collect.chunks import Chunk, LineWriter, Load, read_chunk
 from pipeline.collect.lines import read_line
-from pipeline.collect.parallel import ordered_map
 from pipeline.collect.sources import READ_ERRORS, SourceFile, discover
 from pipeline.disk import BlockHash, Stamps, stamp
 from pipeline.engine import Engine, ParquetFile
 from pipeline.errors import InputError
+from pipeline.parallel import ordered_map
 from pipeline.store import ledger
 from pipeline.store.delta import DeltaStore
 from pipeline.store.ledger import FileState
@@ -137,11 +137,8 @@ Place = tuple[BlockHash, Iterator[bytes], FileState]
 
 def _place_to_go_on(stream: IO[bytes], before: FileState) -> Place | None:
     """Reads over the landed bytes; None where they are not what was landed."""
-    hasher, left = BlockHash(), before.bytes
-    while left and (data := stream.read(min(CHUNK_BYTES, left))):
-        hasher.update(data)
-        left -= len(data)
-    if left or hasher.hexdigest() != before.content_sha256:
+    hasher, size = BlockHash.read(stream, before.bytes)
+    if size < before.bytes or hasher.hexdigest() != before.content_sha256:
         return None
     blocks = whole_lines(stream)
     if before.ends_with_newline:

@@ -16,7 +16,7 @@ from pipeline.engine.views import NOTES, create_view
 from pipeline.errors import NOT_NEEDED, WAY_OUT, DamageError, UsageError
 
 ROWS_PER_BATCH = 8192
-# So many files of one result, if they are no larger together, are put into one.
+# So many files of one result, if each is no larger, are put into one.
 MANY_FILES = 2
 SMALL_BYTES = 4 * 1024 * 1024
 # The rooms of the warehouse, what a run binds beside them, and what acceptance compares.
@@ -116,10 +116,12 @@ class Engine:
         """Writes the result of a query to new Parquet files in a folder, one or more per thread; empty ones are not kept."""
         files = self._copied(sql, folder, "per_thread_output, append, filename_pattern 'part-{uuid}'")
         kept = [file for file in files if file.rows]
-        # A union leaves a file of each of its parts, and whoever reads the table opens all of them.
-        if len(kept) > MANY_FILES and sum(file.bytes for file in kept) <= SMALL_BYTES:
-            listed = ", ".join(quoted(str(file.path)) for file in kept)
-            kept = self._copied(f"select * from read_parquet([{listed}])", folder / f"part-{uuid4()}.parquet")
+        # A union leaves files of each of its parts, and whoever reads the table opens all of them.
+        small = [file for file in kept if file.bytes <= SMALL_BYTES]
+        if len(small) > MANY_FILES:
+            listed = ", ".join(quoted(str(file.path)) for file in small)
+            one = self._copied(f"select * from read_parquet([{listed}])", folder / f"part-{uuid4()}.parquet")
+            kept = [file for file in kept if file not in small] + one
         for file in set(files) - set(kept):
             file.path.unlink(missing_ok=True)
         return kept

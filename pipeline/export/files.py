@@ -1,15 +1,14 @@
 """Export tables to files: drafted beside the published ones, read again and checked, then moved into place."""
 
 import errno
-import hashlib
-import os
 import shutil
 from collections.abc import Container, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 
-from pipeline.disk import Stamps, naming
+from pipeline.disk import Stamps, file_sha256, naming, settle_meanwhile, to_disk
 from pipeline.engine import quoted
 from pipeline.errors import WAY_OUT, DamageError
 from pipeline.export.corpora import EXPORTS, Export
@@ -24,7 +23,7 @@ STAMPS = ".exports.json"
 
 
 def draft(run: Run, export: Export, change: Change) -> ExportFile:
-    """Writes the rows of an export table, sorted by id, to a file beside the published one.
+    """Writes the rows of an export table, sorted by id, to a file beside the published one; see `wait_for_hashes`.
 
     Where little changed, the published lines are copied and only the new rows are written; without a change there is no draft.
     """
@@ -36,7 +35,6 @@ def draft(run: Run, export: Export, change: Change) -> ExportFile:
         if change.whole or not _is_published(run, export):
             run.bind_now(export.table)
             _write_lines(run, export.table, export, target)
-            sha256 = file_sha256(target)
         elif not change.added and not change.removed:
             return run.files[export.file]
         else:
@@ -44,9 +42,16 @@ def draft(run: Run, export: Export, change: Change) -> ExportFile:
                 _write_lines(run, change.new_rows, export, new)
             else:
                 new.write_bytes(b"")
-            sha256 = splice(run.settings.exports / export.file, new, change.removed, target)
-        _to_disk(target)
-    return ExportFile(export.file, target.stat().st_size, run.content(export.table).rows, sha256)
+            splice(run.settings.exports / export.file, new, change.removed, target)
+    run.hashing[export.file] = settle_meanwhile(target)
+    return ExportFile(export.file, target.stat().st_size, run.content(export.table).rows, sha256="")
+
+
+def wait_for_hashes(run: Run) -> None:
+    """Completes the files that were drafted: their hashes were worked out while other stages were done."""
+    for name, sha256 in run.hashing.items():
+        with naming(draft_path(run.settings.exports, name)):
+            run.files[name] = replace(run.files[name], sha256=sha256.result())
 
 
 def bind_published(run: Run, export: Export) -> None:
@@ -64,7 +69,7 @@ def draft_again(run: Run, export: Export, version: int, file: ExportFile) -> Non
     run.bind(export.table, run.store.read(export.table, version))
     with naming(target):
         _write_lines(run, export.table, export, target)
-        _to_disk(target)
+        to_disk(target)
     if file_sha256(target) != file.sha256:
         raise DamageError(
             f"{run.store.path(export.table)}: version {version} does not give {export.file} with the bytes that were published "
@@ -189,16 +194,6 @@ def drop_others(exports: Path, published: Container[str]) -> None:
 
 def drop_drafts(exports: Path) -> None:
     shutil.rmtree(exports / DRAFTS, ignore_errors=True)
-
-
-def file_sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _to_disk(path: Path) -> None:
-    with path.open("rb") as stream:
-        os.fsync(stream.fileno())
 
 
 def _json_column(field: pa.Field) -> str:

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from pipeline.disk import Stamps, is_settled, stamp
+from pipeline.disk import Stamps, file_sha256, is_settled, stamp
 from pipeline.export import files, manifest
 from pipeline.store.snapshots import ExportFile
 
@@ -80,7 +80,7 @@ def _boot() -> int:
 def odd(exports: Path, file: ExportFile) -> list[str]:
     """Returns the names, below the exports folder, of what is not as it was published; reads every page."""
     path = exports / MANIFEST
-    if not path.is_file() or files.file_sha256(path) != file.sha256:
+    if not path.is_file() or file_sha256(path) != file.sha256:
         return [MANIFEST]
     names = manifest.read(path)
     there = manifest.on_disk(exports / FOLDER, names)
@@ -105,7 +105,7 @@ def put_in_place(exports: Path, published: Mapping[str, ExportFile], *, trusted:
     """
     drafts, folder, file = files.draft_path(exports, FOLDER), exports / FOLDER, published.get(MANIFEST)
     path = drafts / MANIFEST_NAME
-    if file is None or not path.is_file() or not (trusted or files.file_sha256(path) == file.sha256):
+    if file is None or not path.is_file() or not (trusted or file_sha256(path) == file.sha256):
         return None
     if not (trusted and _moved_as_one(drafts, folder, file)):
         folder.mkdir(parents=True, exist_ok=True)
@@ -123,7 +123,7 @@ def _drafted(drafts: Path) -> frozenset[str]:
 def _proven(drafts: Path) -> Iterator[str]:
     """Yields the drafts of pages that are as the manifest beside them says."""
     wanted = manifest.read(drafts / MANIFEST_NAME)
-    return (name for name in _drafted(drafts) & wanted.keys() if files.file_sha256(drafts / name) == wanted[name])
+    return (name for name in _drafted(drafts) & wanted.keys() if file_sha256(drafts / name) == wanted[name])
 
 
 def _moved_as_one(drafts: Path, folder: Path, file: ExportFile) -> bool:

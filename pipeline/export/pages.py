@@ -6,16 +6,19 @@ A snapshot names the manifest alone, whose hash stands for every page. Pages are
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 
-from pipeline.disk import naming
+from pipeline.disk import file_sha256, naming
 from pipeline.errors import DamageError, GateError
 from pipeline.export import files, manifest
 from pipeline.export.page_folder import FOLDER, MANIFEST, MANIFEST_NAME, STALE, is_in_place
 from pipeline.export.playbooks import INDEX, TABLE
+from pipeline.parallel import threaded
 from pipeline.run import Run
 from pipeline.store.snapshots import ExportFile
 
@@ -67,8 +70,10 @@ def _draft(run: Run, in_place: ExportFile | None) -> ExportFile:
     drafts.mkdir(parents=True)
     below = f"{drafts}{os.sep}"
     with naming(drafts):
-        for name, page in _texts(run, TABLE if in_place is None else "run.made_playbooks"):
-            manifest.write(below + name, page.encode())
+        made = TABLE if in_place is None else "run.made_playbooks"
+        pages = f"select file, page from {made} union all select file, page from run.index"
+        with engine.stream(f"select file, page from ({pages}) semi join run.drafted using (file)") as batches:
+            deque(threaded(partial(_write, below), batches), maxlen=0)
         (drafts / STALE).write_bytes(_stale(run, in_place).encode())
         # Not waiting for the disk, for thousands of waits take long: the first run after a power failure reads all pages.
         (drafts / MANIFEST_NAME).write_bytes(content)
@@ -84,11 +89,9 @@ def _bind_wanted(run: Run) -> None:
     )
 
 
-def _texts(run: Run, playbooks: str) -> Iterator[tuple[str, str]]:
-    pages = f"select file, page from {playbooks} union all select file, page from run.index"
-    with run.engine.stream(f"select file, page from ({pages}) semi join run.drafted using (file)") as batches:
-        for batch in batches:
-            yield from zip(batch["file"].to_pylist(), batch["page"].to_pylist(), strict=True)
+def _write(below: str, batch: pa.RecordBatch) -> None:
+    for name, page in zip(batch["file"].to_pylist(), batch["page"].cast(pa.binary()).to_pylist(), strict=True):
+        manifest.write(below + name, page)
 
 
 def _stale(run: Run, in_place: ExportFile | None) -> str:
@@ -113,7 +116,7 @@ def _column(run: Run, query: str) -> list[str]:
 def read_again(run: Run, file: ExportFile) -> None:
     """Reads the drafts back: the manifest must be what it should be, and pages are bound as `files.pages` for the checks."""
     drafts = files.draft_path(run.settings.exports, FOLDER)
-    if drafts.exists() and files.file_sha256(drafts / MANIFEST_NAME) != file.sha256:
+    if drafts.exists() and file_sha256(drafts / MANIFEST_NAME) != file.sha256:
         raise GateError(f"{drafts / MANIFEST_NAME}: reads otherwise than it was written; nothing was published")
     _bind(run, drafts)
 
@@ -131,8 +134,9 @@ def _bind(run: Run, folder: Path) -> None:
     names = _column(run, "select file from run.drafted order by file")
     engine.bind_arrow("run.read_pages", _pages(folder, ()))
     engine.materialise("files.pages", "select * from run.read_pages")
-    for start in range(0, len(names), _BATCH):
-        engine.bind_arrow("run.read_pages", _pages(folder, names[start : start + _BATCH]))
+    batches = (names[start : start + _BATCH] for start in range(0, len(names), _BATCH))
+    for pages in threaded(partial(_pages, folder), batches):
+        engine.bind_arrow("run.read_pages", pages)
         engine.execute("insert into files.pages select * from run.read_pages")
     engine.define(
         "files.pages_expected",

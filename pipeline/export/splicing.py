@@ -1,38 +1,47 @@
 """Files of JSON lines sorted by id: a published one is mended by copying all of it but the lines that changed."""
 
-import hashlib
 import mmap
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
+
+import pyarrow as pa
 
 from pipeline.errors import GateError
 
 _ID = b'"id":"'
-# How much of a file is copied at a time.
+# How much is copied at a time where the system does not do it.
 _BLOCK = 1 << 20
+# Where an id is looked for first: so many bytes on.
+_STEP = 1 << 16
 
 
-def splice(published: Path, new: Path, removed: frozenset[str], target: Path) -> str:
+def splice(published: Path, new: Path, removed: frozenset[str], target: Path) -> None:
     """Writes the published lines but those whose id was removed, and the new ones between them, in order of their ids.
 
-    Returns the sha256 of what was to be written. Raises GateError where a line to remove is not there.
+    Raises GateError where a line to remove is not there.
     """
-    digest = hashlib.sha256()
-    with target.open("wb") as out:
+    with published.open("rb") as source, target.open("wb") as out:
         for piece in _pieces(published, new, removed):
-            digest.update(piece)
-            out.write(piece)
-    return digest.hexdigest()
+            if isinstance(piece, bytes):
+                out.write(piece)
+            else:
+                out.flush()
+                _copy(source, out, piece)
 
 
 def compare(published: Path, new: Path, removed: frozenset[str], target: Path) -> None:
     """Reads a spliced file back. Raises GateError where it is not what was to be written."""
-    with target.open("rb") as written:
-        for piece in _pieces(published, new, removed):
-            if written.read(len(piece)) != piece:
-                raise GateError(f"{target}: reads otherwise than it was written; nothing was published")
-        if written.read(1):
-            raise GateError(f"{target}: is longer than what was written; nothing was published")
+    old, written, place = pa.py_buffer(_mapped(published)), pa.py_buffer(_mapped(target)), 0
+    for piece in _pieces(published, new, removed):
+        expected = pa.py_buffer(piece) if isinstance(piece, bytes) else old.slice(piece.start, len(piece))
+        # Arrow compares without copying.
+        if place + len(piece) > written.size or not written.slice(place, len(piece)).equals(expected):
+            raise GateError(f"{target}: reads otherwise than it was written; nothing was published")
+        place += len(piece)
+    if place != written.size:
+        raise GateError(f"{target}: is longer than what was written; nothing was published")
 
 
 def survey(path: Path) -> int:
@@ -48,34 +57,67 @@ def survey(path: Path) -> int:
     return longest
 
 
-def _pieces(published: Path, new: Path, removed: frozenset[str]) -> Iterator[bytes]:
-    """Yields the merged file piece by piece. Changed ids are looked up by bisection, so lines between them are not read."""
+def _mapped(path: Path) -> mmap.mmap | bytes:
+    """Returns the bytes of a file, read as they are asked for."""
+    with path.open("rb") as stream:
+        # An empty file can't be mapped.
+        return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) if path.stat().st_size else b""
+
+
+def _pieces(published: Path, new: Path, removed: frozenset[str]) -> Iterator[bytes | range]:
+    """Yields the merged file piece by piece: new lines, and the places of what stays of the published file.
+
+    Changed ids are looked up by bisection, so lines between them are not read.
+    """
     with new.open("rb") as lines:
         added = [(_line_id(line), line) for line in lines]
     gone: list[tuple[bytes, bytes]] = [(name.encode(), b"") for name in removed]
-    with published.open("rb") as stream:
-        # An empty file can't be mapped.
-        old = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) if published.stat().st_size else b""
-        place = 0
-        for name, line in sorted(gone + added):
-            found = _first_from(old, name, place)
-            yield from _blocks(old, place, found)
-            place = found
-            if line:
-                yield line
-            elif _id_at(old, found) == name:
-                place = _next_line(old, found)
-            else:
-                raise GateError(f"{published}: has no line {name.decode()} to take out; nothing was published")
-        yield from _blocks(old, place, len(old))
+    old, place = _mapped(published), 0
+    for name, line in sorted(gone + added):
+        found = _first_from(old, name, place)
+        if place < found:
+            yield range(place, found)
+        place = found
+        if line:
+            yield line
+        elif _id_at(old, found) == name:
+            place = _next_line(old, found)
+        else:
+            raise GateError(f"{published}: has no line {name.decode()} to take out; nothing was published")
+    if place < len(old):
+        yield range(place, len(old))
 
 
-def _first_from(old: "mmap.mmap | bytes", name: bytes, start: int) -> int:
+def _copy(source: IO[bytes], out: IO[bytes], piece: range) -> None:
+    """Appends a piece of one file to another, inside of the system where it can do that."""
+    place = piece.start
+    try:
+        while place < piece.stop and (
+            copied := os.copy_file_range(source.fileno(), out.fileno(), piece.stop - place, offset_src=place)
+        ):
+            place += copied
+    except (AttributeError, OSError):
+        pass  # not this system, or not these files: what is left is copied as anywhere
+    source.seek(place)
+    while place < piece.stop and (data := source.read(min(_BLOCK, piece.stop - place))):
+        out.write(data)
+        place += len(data)
+    out.flush()
+
+
+def _first_from(old: mmap.mmap | bytes, name: bytes, start: int) -> int:
     """Returns where the first line stands whose id is not before `name`, among those from `start` on."""
-    end = len(old)
+    end, step = len(old), _STEP
+    # It is more likely near than far.
+    while start + step < end:
+        line = _line_at(old, start, start + step)
+        if _id_at(old, line) >= name:
+            end = line
+        else:
+            start, step = _next_line(old, start + step), step * 2
     while start < end:
         middle = (start + end) // 2
-        line = max(old.rfind(b"\n", start, middle) + 1, start)
+        line = _line_at(old, start, middle)
         if _id_at(old, line) < name:
             start = _next_line(old, middle)
         else:
@@ -83,18 +125,18 @@ def _first_from(old: "mmap.mmap | bytes", name: bytes, start: int) -> int:
     return start
 
 
-def _next_line(old: "mmap.mmap | bytes", place: int) -> int:
+def _line_at(old: mmap.mmap | bytes, start: int, place: int) -> int:
+    """Returns where the line begins that a place is in; `start` begins one, too."""
+    return max(old.rfind(b"\n", start, place) + 1, start)
+
+
+def _next_line(old: mmap.mmap | bytes, place: int) -> int:
     return old.find(b"\n", place) + 1 or len(old)
 
 
-def _id_at(old: "mmap.mmap | bytes", line: int) -> bytes:
+def _id_at(old: mmap.mmap | bytes, line: int) -> bytes:
     start = old.find(_ID, line) + len(_ID)
     return bytes(old[start : old.find(b'"', start)]) if start >= len(_ID) else b""
-
-
-def _blocks(old: "mmap.mmap | bytes", start: int, end: int) -> Iterator[bytes]:
-    for place in range(start, end, _BLOCK):
-        yield bytes(old[place : min(place + _BLOCK, end)])
 
 
 def _line_id(line: bytes) -> bytes:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from pipeline.disk import file_sha256, to_disk
 from pipeline.errors import WarehouseError
 from pipeline.index import fulltext
 
@@ -63,11 +64,11 @@ def finish(draft: Path, base: Path | None) -> None:
         known = held.get(name) if not name.endswith(".json") else None
         entries.append(known or {"name": name, "bytes": (draft / name).stat().st_size, "sha256": file_sha256(draft / name)})
         if known is None:
-            _to_disk(draft / name)
+            to_disk(draft / name)
     manifest = {"format": fulltext.FORMAT, "documents": shape.documents, "files": entries}
     (draft / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
-    _to_disk(draft / MANIFEST)
-    _to_disk(draft)
+    to_disk(draft / MANIFEST)
+    to_disk(draft)
 
 
 def put_in_place(root: Path, name: str) -> bool:
@@ -78,7 +79,7 @@ def put_in_place(root: Path, name: str) -> bool:
     if target.exists():
         target.rename(draft_place(root, f"{name}.damaged"))
     draft_place(root, name).rename(target)
-    _to_disk(target.parent)
+    to_disk(target.parent)
     drop_drafts(root)
     return True
 
@@ -145,22 +146,9 @@ def hashed(name: str, path: Path, sha256: str) -> bool:
     return file_sha256(path) == sha256
 
 
-def file_sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def _manifest(folder: Path) -> dict[str, Any]:
     try:
         found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise WarehouseError(f"{folder}: has no readable {MANIFEST}: {error}") from error
     return found if isinstance(found, dict) else {}
-
-
-def _to_disk(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

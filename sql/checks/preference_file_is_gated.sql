@@ -5,10 +5,30 @@
 -- version: 1
 -- stage: export-preference
 
-with named as (
-    select provenance.sig_hash as sig_hash from files.preference
+with lines as (
+    select
+        file.id,
+        file.reason,
+        file.created_at,
+        file.rejected_run_id,
+        file.provenance.source_file as chosen_file,
+        file.provenance.line_offset as chosen_offset,
+        file.provenance.sig_hash as chosen_hash,
+        file.rejected_provenance.source_file as rejected_file,
+        file.rejected_provenance.line_offset as rejected_offset,
+        file.rejected_provenance.sig_hash as rejected_hash,
+        trimmed(file.chosen) = trimmed(file.rejected) as is_one_text,
+        substr(file.chosen, 1, options.max_chars) = substr(file.rejected, 1, options.max_chars) as begins_alike,
+        options.cross_stream,
+        options.cross_stream_days
+    from files.preference as file
+    cross join run.options as options
+),
+
+named as (
+    select chosen_hash as sig_hash from lines
     union
-    select rejected_provenance.sig_hash as sig_hash from files.preference
+    select rejected_hash as sig_hash from lines
 ),
 
 sides as (
@@ -45,37 +65,35 @@ sides as (
 
 pairs as (
     select
-        file.id,
-        file.reason,
-        file.created_at,
-        file.rejected_run_id,
+        lines.id,
+        lines.reason,
+        lines.created_at,
+        lines.is_one_text,
+        lines.begins_alike,
+        lines.cross_stream,
         chosen.category as chosen_category,
         rejected.category as rejected_category,
         chosen.conflict is not null or rejected.conflict is not null as is_disputed,
-        chosen.run_id = file.rejected_run_id as is_one_run,
+        chosen.run_id = lines.rejected_run_id as is_one_run,
         chosen.task_id = rejected.task_id as is_one_task,
-        rejected.run_id = file.rejected_run_id as names_the_run,
-        rejected.alternative_run_id = file.rejected_run_id as names_the_other_run,
+        rejected.run_id = lines.rejected_run_id as names_the_run,
+        rejected.alternative_run_id = lines.rejected_run_id as names_the_other_run,
         chosen.source = rejected.source as is_one_stream,
         chosen.sig_hash = rejected.sig_hash as is_one_record,
         chosen.subject = rejected.subject as is_one_subject,
         rejected.instruction_is_blank or chosen.instruction_key = rejected.instruction_key as is_one_question,
-        within_days(chosen.occurred_at, rejected.occurred_at, options.cross_stream_days) as is_one_time,
-        trimmed(file.chosen) = trimmed(file.rejected) as is_one_text,
-        substr(file.chosen, 1, options.max_chars) = substr(file.rejected, 1, options.max_chars) as begins_alike,
-        options.cross_stream
-    from files.preference as file
-    cross join run.options as options
+        within_days(chosen.occurred_at, rejected.occurred_at, lines.cross_stream_days) as is_one_time
+    from lines
     left join sides as chosen
         on
-            chosen.sig_hash = file.provenance.sig_hash
-            and chosen.source_file = file.provenance.source_file
-            and chosen.line_offset = file.provenance.line_offset
+            lines.chosen_hash = chosen.sig_hash
+            and lines.chosen_file = chosen.source_file
+            and lines.chosen_offset = chosen.line_offset
     left join sides as rejected
         on
-            rejected.sig_hash = file.rejected_provenance.sig_hash
-            and rejected.source_file = file.rejected_provenance.source_file
-            and rejected.line_offset = file.rejected_provenance.line_offset
+            lines.rejected_hash = rejected.sig_hash
+            and lines.rejected_file = rejected.source_file
+            and lines.rejected_offset = rejected.line_offset
 )
 
 select

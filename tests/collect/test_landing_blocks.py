@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.collect import landing, parallel
+from pipeline import parallel
+from pipeline.collect import landing
 from tests.support.dock import Dock
 
 ALONE = 10**9

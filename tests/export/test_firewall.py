@@ -13,6 +13,7 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import DeltaError
 
+from pipeline.disk import file_sha256
 from pipeline.errors import GateError
 from pipeline.export import files
 from pipeline.runner import Outcome
@@ -215,7 +216,7 @@ def test_the_re_read_finds_a_draft_that_is_not_its_table(ready: Workspace, monke
         path = files.draft_path(ready.settings.exports, file.path)
         lines = TAMPERED[harm]([json.loads(line) for line in path.read_text().splitlines()])
         path.write_text("".join(f"{line}\n" for line in lines))
-        return replace(file, bytes=path.stat().st_size, sha256=files.file_sha256(path))
+        return replace(file, bytes=path.stat().st_size, sha256=file_sha256(path))
 
     monkeypatch.setattr(files, "draft", tampered)
     stands(ready, lambda: ready.run("export-rag", gates=Gates(include_review=True)), ("rag",))

@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from pipeline.audit.checks import Context, files_equal_tables
+from pipeline.disk import file_sha256
 from pipeline.export import page_folder
-from pipeline.export.files import STAMPS, file_sha256
+from pipeline.export.files import STAMPS
 from pipeline.query.health import examine
 from pipeline.session import opened
 from pipeline.upkeep.restoring import restore

@@ -3,7 +3,7 @@
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import ExitStack
 from itertools import cycle
 from multiprocessing import get_context, parent_process
@@ -16,6 +16,19 @@ Result = TypeVar("Result")
 Last = TypeVar("Last")
 
 SIZE_BEFORE_A_POOL = 48 * 1024 * 1024
+
+
+def threaded(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """Yields `work(item)` for every item, in order. Threads work a little ahead, which helps where they don't hold Python."""
+    cores = os.cpu_count() or 1
+    with ThreadPoolExecutor(cores) as pool:
+        running: deque[Future[Result]] = deque()
+        for item in items:
+            running.append(pool.submit(work, item))
+            if len(running) > cores:
+                yield running.popleft().result()
+        while running:
+            yield running.popleft().result()
 
 
 def ordered_map(

@@ -1,0 +1,54 @@
+"""Files of ours on disk: however their bytes arrive, and whoever works out their hash, it is the same one."""
+
+import hashlib
+import io
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline import disk
+from pipeline.disk import BlockHash, settle_meanwhile
+
+
+class Halting(io.BytesIO):
+    """A stream that gives less than it is asked for, as it may."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return super().read(size if size is None or size < 2 else size // 2)
+
+
+def by_hand(content: bytes, block: int) -> str:
+    """The last block is the one that more would be added to, so it may be empty."""
+    whole = len(content) // block * block
+    blocks = [content[place : place + block] for place in range(0, whole, block)]
+    return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in [*blocks, content[whole:]])).hexdigest()
+
+
+@given(
+    content=st.binary(max_size=70),
+    more=st.binary(max_size=20),
+    size=st.integers(0, 90),
+    block=st.sampled_from([1, 8, 16]),
+    stream=st.sampled_from([io.BytesIO, Halting]),
+)
+def test_a_hash_over_blocks_is_the_same_however_it_is_made(
+    content: bytes, more: bytes, size: int, block: int, stream: type[io.BytesIO]
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(disk, "HASH_BLOCK", block)
+        read, came = BlockHash.read(stream(content), size)
+        assert came == min(size, len(content))
+        read.update(more)
+        assert read.hexdigest() == by_hand(content[:came] + more, block)
+
+
+def test_a_file_is_settled_meanwhile(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"content")
+    assert settle_meanwhile(tmp_path / "file").result() == hashlib.sha256(b"content").hexdigest()
+
+
+def test_who_waits_for_a_file_hears_why_it_could_not_be_settled(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="gone"):
+        settle_meanwhile(tmp_path / "gone").result()
