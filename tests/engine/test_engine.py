@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline.engine import Engine
+from pipeline.engine.connection import MANY_FILES, SMALL_BYTES
 
 COLUMNS = pa.schema([pa.field("n", pa.int64())])
 WAYS = {
@@ -24,13 +25,25 @@ def test_whatever_stood_for_a_name_another_thing_may(engine: Engine, first: str,
     assert engine.rows("select n from run.one") == ([] if second == "bind" else [{"n": 2}])
 
 
-@pytest.mark.parametrize("length", [1, 200_000])
-def test_a_union_of_little_leaves_one_file(engine: Engine, tmp_path: Path, length: int) -> None:
-    """However many threads and parts it had; nothing else is left in the folder."""
-    some = f"select hash(a.n) as n, hash(hash(a.n)) as m from range({length}) as a(n)"
-    written = engine.write_parquet(" union all ".join([some] * 5), tmp_path)
+@pytest.mark.parametrize(
+    "lengths",
+    [
+        pytest.param([1] * 5, id="little"),
+        pytest.param([400_000] * 3, id="much"),
+        pytest.param([1, 400_000, *[2000] * 5], id="little and much"),
+        pytest.param([0] * 4, id="nothing"),
+    ],
+)
+def test_what_a_union_leaves_of_little_is_one_file(engine: Engine, tmp_path: Path, lengths: list[int]) -> None:
+    """However many threads and parts it had; nothing else is left in the folder, and no row is lost."""
+    parts = [
+        f"select hash(a.n) as n, hash(hash(a.n)) as m from range({number * 1_000_000}, {number * 1_000_000 + length}) as a(n)"
+        for number, length in enumerate(lengths)
+    ]
+    written = engine.write_parquet(" union all ".join(parts), tmp_path)
     assert {file.path for file in written} == set(tmp_path.iterdir())
-    assert sum(file.rows for file in written) == 5 * length
-    assert (len(written) == 1) == (length == 1)
+    assert [file.bytes for file in written] == [file.path.stat().st_size for file in written]
+    assert sum(file.rows for file in written) == sum(lengths)
+    assert sum(file.bytes <= SMALL_BYTES for file in written) <= (1 if max(lengths) < 400_000 else MANY_FILES)
     engine.bind("run.one", [str(file.path) for file in written], COLUMNS)
-    assert engine.value("select count(distinct n) as n from run.one") == length
+    assert engine.value("select count(distinct n) as n from run.one") == sum(lengths)
