@@ -16,16 +16,16 @@ Result = TypeVar("Result")
 Last = TypeVar("Last")
 
 SIZE_BEFORE_A_POOL = 48 * 1024 * 1024
+CORES = os.cpu_count() or 1
 
 
-def threaded(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+def threaded(work: Callable[[Item], Result], items: Iterable[Item], threads: int = CORES) -> Iterator[Result]:
     """Yields `work(item)` for every item, in order. Threads work a little ahead, which helps where they don't hold Python."""
-    cores = os.cpu_count() or 1
-    with ThreadPoolExecutor(cores) as pool:
+    with ThreadPoolExecutor(threads) as pool:
         running: deque[Future[Result]] = deque()
         for item in items:
             running.append(pool.submit(work, item))
-            if len(running) > cores:
+            if len(running) > threads:
                 yield running.popleft().result()
         while running:
             yield running.popleft().result()
@@ -61,7 +61,7 @@ def ordered_map(
         # A pool of one each: so every process can be told to end its own tool.
         workers = [
             pools.enter_context(ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_begin, initargs=(make,)))
-            for _ in range(max(1, os.cpu_count() or 1))
+            for _ in range(CORES)
         ]
         turns = cycle(workers)
         running: deque[Future[Result]] = deque([next(turns).submit(_apply, use, following)])

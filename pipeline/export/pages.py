@@ -73,7 +73,8 @@ def _draft(run: Run, in_place: ExportFile | None) -> ExportFile:
         made = TABLE if in_place is None else "run.made_playbooks"
         pages = f"select file, page from {made} union all select file, page from run.index"
         with engine.stream(f"select file, page from ({pages}) semi join run.drafted using (file)") as batches:
-            deque(threaded(partial(_write, below), batches), maxlen=0)
+            # More threads would wait for each other: a file system lets one at a time into a folder.
+            deque(threaded(partial(_write, below), batches, threads=1), maxlen=0)
         (drafts / STALE).write_bytes(_stale(run, in_place).encode())
         # Not waiting for the disk, for thousands of waits take long: the first run after a power failure reads all pages.
         (drafts / MANIFEST_NAME).write_bytes(content)
