@@ -90,8 +90,8 @@ def odd(exports: Path, file: ExportFile) -> list[str]:
 def make_places(exports: Path) -> None:
     """Makes sure that drafted pages can be moved to where they belong, before the run is published."""
     folder = exports / FOLDER
-    drafted = _names(files.draft_path(exports, FOLDER)) - {STALE} if folder.is_dir() else frozenset[str]()
-    for name in sorted(drafted):
+    in_the_way = _names(files.draft_path(exports, FOLDER)) & _names(folder) - {STALE}
+    for name in sorted(in_the_way):
         path = folder / name
         if path.is_dir() and not path.is_symlink():
             raise IsADirectoryError(errno.EISDIR, "is a folder where a page belongs", str(path))
