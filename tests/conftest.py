@@ -2,6 +2,8 @@
 
 import json
 import os
+import shutil
+import signal
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -27,13 +29,14 @@ pytest.register_assert_rewrite("tests.support")
 settings.register_profile("fixed", derandomize=True, deadline=None, database=None)
 settings.load_profile("fixed")
 
-from tests.support.forked import borrowed, run_in  # noqa: E402
+from tests.support.forked import Distill, borrowed, run_in  # noqa: E402
 from tests.support.remembering import KEPT  # noqa: E402
 
 if TYPE_CHECKING:
     from tests.support.states import History
 
 RECORDED_AT = datetime(2026, 5, 1, tzinfo=UTC)
+STAGES = ("collect", "score", "export-rag", "export-sft", "export-preference", "extract-playbooks", "index")
 
 
 class Silent:
@@ -68,6 +71,11 @@ class Workspace:
     @property
     def data(self) -> Path:
         return self.settings.data
+
+    def copy(self, root: Path) -> "Workspace":
+        """Returns a copy in another folder: a warehouse may be moved. Source files look as before, so none is read again."""
+        shutil.copytree(self.root, root, symlinks=True, dirs_exist_ok=True)
+        return Workspace(root)
 
     def write(self, name: str, rows: Iterable[Mapping[str, Any] | str | bytes]) -> Path:
         """Appends rows to a stream file; texts and bytes go in as they are, as lines."""
@@ -151,6 +159,12 @@ def acceptance_kept(request: pytest.FixtureRequest, tmp_path_factory: pytest.Tem
     os.environ[KEPT] = str(folder)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def ctrl_c_is_heard() -> None:
+    """A shell has what it starts in the background ignore Ctrl-C; what tests start must hear it all the same."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.fixture(autouse=True)
 def no_key(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test knows the key of whoever runs it."""
@@ -169,6 +183,13 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
     return Workspace(tmp_path)
+
+
+@pytest.fixture
+def distill() -> Iterator[Distill]:
+    """The real command, in processes of its own."""
+    with borrowed() as distill:
+        yield distill
 
 
 @pytest.fixture

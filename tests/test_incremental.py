@@ -14,12 +14,11 @@ from hypothesis import strategies as st
 
 from pipeline import parallel
 from pipeline.settings import Gates
-from tests.conftest import Workspace, statuses
+from tests.conftest import STAGES, Workspace, statuses
 from tests.oracle.messy import write_messy
 from tests.support.rows import review
 
 RAG, SFT, PREFERENCE = "rag/playbooks.jsonl", "sft/instruction_response.jsonl", "preference/chosen_rejected.jsonl"
-STAGES = ("collect", "score", "export-rag", "export-sft", "export-preference", "extract-playbooks", "index")
 
 
 @pytest.fixture(autouse=True)
@@ -118,8 +117,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def small(built: Path, tmp_path: Path) -> Workspace:
     """A copy of it: a warehouse may be moved."""
-    shutil.copytree(built, tmp_path, dirs_exist_ok=True)
-    return Workspace(tmp_path)
+    return Workspace(built).copy(tmp_path)
 
 
 def categories(workspace: Workspace) -> dict[str, str]:

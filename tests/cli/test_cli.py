@@ -7,25 +7,17 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import fastjsonschema
 import pytest
 
-from tests.conftest import Workspace
+from tests.conftest import STAGES, Workspace
 from tests.support.forked import RUNS, Distill, Done, borrowed, each, passed, refused, run_in
 from tests.support.killing import review
 
 SCHEMAS = Path(__file__).parent.parent.parent / "pipeline/reports/schemas"
-STAGES = ["collect", "score", "export-rag", "export-sft", "export-preference", "extract-playbooks", "index"]
-
-
-@pytest.fixture
-def distill() -> Iterator[Distill]:
-    with borrowed() as distill:
-        yield distill
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +34,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 @pytest.fixture
 def published(tmp_path: Path, prepared: Workspace) -> Workspace:
-    shutil.copytree(prepared.root, tmp_path / "copy")
-    return Workspace(tmp_path / "copy")
+    return prepared.copy(tmp_path / "copy")
 
 
 def document(done: Done) -> Any:
@@ -87,8 +78,7 @@ NO_SENSE = (
 
 def test_options_that_make_no_sense(prepared: Workspace, tmp_path: Path) -> None:
     def work(distill: Distill, arguments: tuple[str, ...]) -> None:
-        shutil.copytree(prepared.root, tmp_path / "-".join(arguments))
-        workspace = Workspace(tmp_path / "-".join(arguments))
+        workspace = prepared.copy(tmp_path / "-".join(arguments))
         refused(run_in(distill, workspace, "run-all", *arguments), 2, arguments[0])
         assert len(workspace.warehouse.snapshots()) == 2
 
@@ -118,8 +108,7 @@ def test_help_is_quick() -> None:
 
 def test_a_run_as_json(prepared: Workspace, tmp_path: Path) -> None:
     def work(distill: Distill, command: str) -> None:
-        shutil.copytree(prepared.root, tmp_path / command)
-        workspace = Workspace(tmp_path / command)
+        workspace = prepared.copy(tmp_path / command)
         found = document(passed(run_in(distill, workspace, command, "--json")))
         assert found["error"] is None
         valid("run_summary.v1", found["summary"])
@@ -127,7 +116,7 @@ def test_a_run_as_json(prepared: Workspace, tmp_path: Path) -> None:
         for receipt in found["receipts"]:
             valid("stage_receipt.v1", receipt)
             assert receipt["run_id"] == found["summary"]["run_id"]
-        assert [receipt["stage"] for receipt in found["receipts"]] == STAGES
+        assert [receipt["stage"] for receipt in found["receipts"]] == list(STAGES)
         folder = workspace.settings.reports / found["summary"]["run_id"]
         assert json.loads((folder / "summary.json").read_bytes()) == found["summary"]
         assert json.loads((folder / "drift.json").read_bytes()) == found["drift"]
@@ -298,8 +287,7 @@ def test_a_reader_that_goes_away(prepared: Workspace) -> None:
 )
 def test_a_reader_that_has_seen_enough_stops_nothing(prepared: Workspace, tmp_path: Path, command: tuple[str, ...]) -> None:
     """`distill run-all | head -1` publishes what it made, and no command blames a gate for it."""
-    shutil.copytree(prepared.root, tmp_path, dirs_exist_ok=True)
-    workspace = Workspace(tmp_path)
+    workspace = prepared.copy(tmp_path)
     workspace.write("scrum_reviews.jsonl", [review(n) for n in range(100, 110)])
     before = workspace.warehouse.snapshot().snapshot
     arguments = [sys.executable, "-m", "pipeline", *command]

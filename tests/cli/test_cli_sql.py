@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,12 +12,6 @@ import pytest
 from tests.conftest import Workspace
 from tests.support.forked import Distill, Done, borrowed, each, passed, refused, run_in
 from tests.support.killing import review
-
-
-@pytest.fixture
-def distill() -> Iterator[Distill]:
-    with borrowed() as distill:
-        yield distill
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,12 +16,6 @@ from tests.support.forked import Distill, borrowed, each, passed, refused, run_i
 
 # Root may read everything; without these two rights it is as anybody else.
 MORTAL = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
-
-
-@pytest.fixture
-def distill() -> Iterator[Distill]:
-    with borrowed() as distill:
-        yield distill
 
 
 @pytest.fixture(scope="module")
@@ -35,12 +29,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 @pytest.fixture
 def published(tmp_path: Path, prepared: Workspace) -> Workspace:
-    return copied(prepared, tmp_path / "copy")
-
-
-def copied(workspace: Workspace, root: Path) -> Workspace:
-    shutil.copytree(workspace.root, root)
-    return Workspace(root)
+    return prepared.copy(tmp_path / "copy")
 
 
 def audit(severity: str, evidence: str = "") -> dict[str, object]:
@@ -173,7 +162,7 @@ def test_what_can_not_be_read_stops_the_run(tmp_path: Path, prepared: Workspace)
 
     def work(distill: Distill, odd: Callable[[Path, Path], str]) -> None:
         outside = tmp_path / odd.__name__ / "outside"
-        workspace = copied(prepared, tmp_path / odd.__name__ / "copy")
+        workspace = prepared.copy(tmp_path / odd.__name__ / "copy")
         outside.mkdir()
         name = odd(workspace.data, outside)
         workspace.write("audits.jsonl", [audit("low", "one more")])

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -53,8 +52,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def ready(built: Path, tmp_path: Path) -> Workspace:
-    shutil.copytree(built, tmp_path, dirs_exist_ok=True)
-    return Workspace(tmp_path)
+    return Workspace(built).copy(tmp_path)
 
 
 def without_constraints(sql: Path) -> Path:

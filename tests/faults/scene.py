@@ -4,7 +4,6 @@ import os
 import random
 import re
 import shlex
-import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -52,8 +51,7 @@ class Scene:
     steps: list[str]
 
     def copy(self, root: Path) -> Workspace:
-        shutil.copytree(self.root, root)
-        return Workspace(root)
+        return Workspace(self.root).copy(root)
 
     def first(self, text: str) -> int:
         """Returns the number of the first step of a restore that has this text."""
@@ -84,10 +82,8 @@ def make_scene(root: Path) -> Scene:
         passed(run(distill, workspace))
         newest = _judged(workspace)
         workspace.write("scrum_reviews.jsonl", [review(40)])
-        shutil.copytree(workspace.root, root / "all")
-        passed(run(distill, Workspace(root / "all")))
-        shutil.copytree(workspace.root, root / "restored")
-        restored = Workspace(root / "restored")
+        passed(run(distill, workspace.copy(root / "all")))
+        restored = workspace.copy(root / "restored")
         noted = passed(run_in(distill, restored, *RESTORE, stop=Stop(do="watch"))).steps
     assert what(restored) == oldest != newest
     steps = [step for step in noted if not step.startswith(WATCHED)]

@@ -30,8 +30,7 @@ def due(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 
 def test_killed_while_files_are_put_together(tmp_path: Path, due: Workspace, faults: Faults) -> None:
-    before, whole = state_of(due), Workspace(tmp_path / "whole")
-    shutil.copytree(due.root, whole.root, dirs_exist_ok=True)
+    before, whole = state_of(due), due.copy(tmp_path / "whole")
     with borrowed() as distill:
         steps = passed(run_in(distill, whole, *RUN_ALL, stop=Stop(do="watch"))).steps
     steps = [step for step in steps if not step.startswith("tree ")]
@@ -42,8 +41,7 @@ def test_killed_while_files_are_put_together(tmp_path: Path, due: Workspace, fau
     stops = [Stop(number, after=False) for number in range(first, last + 1)] + [Stop(last - 1, after=True)]
 
     def work(distill: Distill, stop: Stop) -> None:
-        workspace = Workspace(tmp_path / f"{stop.number}-{stop.after}")
-        shutil.copytree(due.root, workspace.root, dirs_exist_ok=True)
+        workspace = due.copy(tmp_path / f"{stop.number}-{stop.after}")
         assert run_in(distill, workspace, *RUN_ALL, stop=stop).code == -signal.SIGKILL
         assert state_of(workspace).same(before)
         passed(run_in(distill, workspace, *RUN_ALL))

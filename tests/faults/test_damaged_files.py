@@ -172,7 +172,7 @@ def test_source_files(tmp_path: Path, scene: Scene, faults: Faults) -> None:
         done = clear(run(distill, workspace), str(path))
         assert what(workspace) == scene.newest and lines_of(workspace) == landed
         if "`distill run-all --accept-rewrite`" in done.err:
-            meant = Workspace(shutil.copytree(workspace.root, tmp_path / f"{name} meant"))
+            meant = workspace.copy(tmp_path / f"{name} meant")
             passed(run_in(distill, meant, *RUN_ALL, "--accept-rewrite"))
             assert set(landed) <= set(lines_of(meant))
             shutil.copy2(scene.root / "data/scrum_reviews.jsonl", path)

@@ -43,8 +43,7 @@ def test_killed_while_indexing(published: Workspace, tmp_path: Path, faults: Fau
 
     def work(distill: Distill, stop: Stop) -> None:
         name = "".join(letter for letter in stop.text if letter.isalnum())
-        workspace = Workspace(tmp_path / f"{name}-{stop.after}")
-        shutil.copytree(published.root, workspace.root, dirs_exist_ok=True)
+        workspace = published.copy(tmp_path / f"{name}-{stop.after}")
         done = run_in(distill, workspace, *RUN_ALL, stop=stop)
         assert done.code < 0, done.text
         assert first_found(workspace, 39) == "t39.py"

@@ -1,6 +1,5 @@
 """kill -9 while pages are moved: the next command leaves the folder as it was or as it was to be."""
 
-import shutil
 import signal
 from pathlib import Path
 
@@ -39,8 +38,7 @@ def moves(steps: list[str]) -> list[int]:
 
 def test_killed_while_pages_are_moved(tmp_path: Path, ready: Workspace, faults: Faults) -> None:
     before, arguments = page_files(ready), (*RUN_ALL, "--accept-rewrite")
-    after = Workspace(tmp_path / "after")
-    shutil.copytree(ready.root, after.root, dirs_exist_ok=True)
+    after = ready.copy(tmp_path / "after")
     with borrowed() as distill:
         steps = passed(run_in(distill, after, *arguments, stop=Stop(do="watch"))).steps
     steps = [step for step in steps if not step.startswith("tree ")]
@@ -48,8 +46,7 @@ def test_killed_while_pages_are_moved(tmp_path: Path, ready: Workspace, faults: 
     assert before.keys() - expected.keys() and expected.keys() - before.keys() and len(numbers) > 4
 
     def work(distill: Distill, number: int) -> None:
-        workspace = Workspace(tmp_path / str(number))
-        shutil.copytree(ready.root, workspace.root, dirs_exist_ok=True)
+        workspace = ready.copy(tmp_path / str(number))
         assert run_in(distill, workspace, *arguments, stop=Stop(number)).code == -signal.SIGKILL
         oldest = workspace.warehouse.snapshot("1 run ago").run_id
         # Any command that writes finishes what was begun, also one that then goes back.
@@ -63,19 +60,16 @@ def test_killed_while_pages_are_moved(tmp_path: Path, ready: Workspace, faults: 
 
 
 def test_killed_while_a_restore_moves_pages(tmp_path: Path, ready: Workspace, faults: Faults) -> None:
-    published = Workspace(tmp_path / "published")
-    shutil.copytree(ready.root, published.root, dirs_exist_ok=True)
+    published = ready.copy(tmp_path / "published")
     before, oldest = page_files(published), published.warehouse.snapshot().run_id
     published.passed(accept_rewrite=True)
-    after = Workspace(tmp_path / "after")
-    shutil.copytree(published.root, after.root, dirs_exist_ok=True)
+    after = published.copy(tmp_path / "after")
     with borrowed() as distill:
         steps = passed(run_in(distill, after, "restore", "--to", oldest, stop=Stop(do="watch"))).steps
     numbers = moves([step for step in steps if not step.startswith("tree ")])
 
     def work(distill: Distill, number: int) -> None:
-        workspace = Workspace(tmp_path / str(number))
-        shutil.copytree(published.root, workspace.root, dirs_exist_ok=True)
+        workspace = published.copy(tmp_path / str(number))
         assert run_in(distill, workspace, "restore", "--to", oldest, stop=Stop(number)).code == -signal.SIGKILL
         passed(run_in(distill, workspace, "vacuum", "--keep-runs", "9"))
         assert page_files(workspace) == before and workspace.files() == after.files()

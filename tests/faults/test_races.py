@@ -1,7 +1,6 @@
 """One writer at a time, said clearly and at once; readers are never in its way, and it is never in theirs."""
 
 import json
-import shutil
 import signal
 import subprocess
 import sys
@@ -31,12 +30,6 @@ def holder() -> Iterator[Distill]:
         yield distill
 
 
-@pytest.fixture
-def distill() -> Iterator[Distill]:
-    with borrowed() as distill:
-        yield distill
-
-
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A published warehouse, and one more line."""
@@ -51,12 +44,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 @pytest.fixture
 def published(tmp_path: Path, prepared: Workspace) -> Workspace:
-    return copied(prepared, tmp_path / "first")
-
-
-def copied(workspace: Workspace, root: Path) -> Workspace:
-    shutil.copytree(workspace.root, root)
-    return Workspace(root)
+    return prepared.copy(tmp_path / "first")
 
 
 def outcome(number: int) -> dict[str, object]:
@@ -207,7 +195,7 @@ def test_readers_beside_runs_and_restores(
 
 
 def test_other_warehouses_are_not_locked(tmp_path: Path, holder: Distill, distill: Distill, published: Workspace) -> None:
-    second = copied(published, tmp_path / "second")
+    second = published.copy(tmp_path / "second")
     with at_work(holder, published, "/scored/runs/"):
         done = run_in(distill, second, *RUN_ALL)
         assert done.code == 0, done.text

@@ -1,6 +1,5 @@
 """A replay that is killed at any step: rows and lines agree again after the next one, and all of them land once."""
 
-import shutil
 import signal
 from pathlib import Path
 
@@ -25,12 +24,8 @@ def asked(distill: Distill, workspace: Workspace, url: str, stop: Stop | None = 
 
 
 def test_killed_before_and_after_every_step(evidence: Path, tmp_path: Path, faults: Faults) -> None:
-    def copied(name: str) -> Workspace:
-        shutil.copytree(evidence, tmp_path / name)
-        return Workspace(tmp_path / name)
-
     def work(distill: Distill, stop: Stop) -> None:
-        workspace = copied(f"{stop.number} {stop.after}")
+        workspace = Workspace(evidence).copy(tmp_path / f"{stop.number} {stop.after}")
         assert asked(distill, workspace, stub.url, stop).code == -signal.SIGKILL
         rows = {(row["replay_id"], row["attempt"]) for row in workspace.rows("replay.runs")}
         assert asked(distill, workspace, stub.url).code == 1
@@ -46,14 +41,13 @@ def test_killed_before_and_after_every_step(evidence: Path, tmp_path: Path, faul
 
     with serving(BAD) as stub:
         with borrowed() as distill:
-            whole = asked(distill, copied("whole"), stub.url)
+            whole = asked(distill, Workspace(evidence).copy(tmp_path / "whole"), stub.url)
         assert whole.code == 1 and any("replay/runs" in step for step in whole.steps), whole.text
         each(work, [Stop(number, after) for number in range(1, len(whole.steps) + 1) for after in (False, True)])
 
 
 def test_killed_again_and_again_between_rows_and_lines(evidence: Path, tmp_path: Path, faults: Faults) -> None:
-    shutil.copytree(evidence, tmp_path / "here")
-    workspace = Workspace(tmp_path / "here")
+    workspace = Workspace(evidence).copy(tmp_path / "here")
     with serving(BAD) as stub, borrowed() as distill:
         for _ in range(3):
             done = asked(distill, workspace, stub.url, Stop(after=True, text="replay/runs"))

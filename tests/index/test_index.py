@@ -47,8 +47,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def ready(published: Path, tmp_path: Path) -> Workspace:
-    shutil.copytree(published, tmp_path, dirs_exist_ok=True)
-    return Workspace(tmp_path)
+    return Workspace(published).copy(tmp_path)
 
 
 # --- finding ----------------------------------------------------------------------------------------------

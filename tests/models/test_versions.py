@@ -1,6 +1,5 @@
 """SQL that changed under a new version changes what hangs on it, and nothing else; SQL that changed silently is reported."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +10,10 @@ from pipeline import models
 from pipeline.errors import ModelError
 from pipeline.models import compile
 from pipeline.settings import builtin_sql
-from tests.conftest import Workspace, statuses
+from tests.conftest import STAGES, Workspace, statuses
 from tests.support.rows import copied_sql, edit, review
 
 SCORER, STREAM, GATES = "2_scored/observer_reviews.sql", "1_evidence/observer_reviews.sql", "3_exports/sft_gates.sql"
-STAGES = ("collect", "score", "export-rag", "export-sft", "export-preference", "extract-playbooks", "index")
 ROWS = [
     review("t1", "accept", "good", 1),
     review("t1", "reject", "bad", 2),
@@ -36,8 +34,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def ready(built: Path, tmp_path: Path) -> Workspace:
     """A warehouse with one review of every category and a stream that has no model yet."""
-    shutil.copytree(built, tmp_path, dirs_exist_ok=True)
-    return Workspace(tmp_path)
+    return Workspace(built).copy(tmp_path)
 
 
 @pytest.fixture

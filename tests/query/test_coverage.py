@@ -1,25 +1,16 @@
 """What the evidence covers: shares by hand, classes found from the data alone, and what a stream lacks, in words."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from pipeline.query import coverage
 from pipeline.query.coverage import Stream
 from tests.conftest import Workspace
 from tests.oracle.messy import write_messy
 from tests.score.test_ledger import call
-from tests.support.forked import Distill, borrowed, passed, refused, run_in
+from tests.support.forked import Distill, passed, refused, run_in
 from tests.support.rows import review
-
-
-@pytest.fixture
-def distill() -> Iterator[Distill]:
-    with borrowed() as distill:
-        yield distill
 
 
 def examined(workspace: Workspace) -> dict[str, Stream]:

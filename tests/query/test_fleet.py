@@ -2,7 +2,6 @@
 
 import json
 import random
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from pipeline.settings import builtin_sql
 from tests.conftest import Workspace
 from tests.oracle.ledger import wilson
 from tests.score.test_ledger import call
-from tests.support.forked import Distill, borrowed, passed, refused, run_in
+from tests.support.forked import Distill, passed, refused, run_in
 from tests.support.gates import RECORDS, RUNS, record
 
 Row = dict[str, Any]
@@ -132,12 +131,6 @@ def test_the_order_is_that_of_the_lower_ends(engine: Engine, seed: int) -> None:
 
 
 # --- the command ------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def distill() -> Iterator[Distill]:
-    with borrowed() as distill:
-        yield distill
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """A published warehouse with a little evidence about one file, which tests copy."""
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -16,5 +15,4 @@ def evidence(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def ready(evidence: Path, tmp_path: Path) -> Workspace:
-    shutil.copytree(evidence, tmp_path / "here")
-    return Workspace(tmp_path / "here")
+    return Workspace(evidence).copy(tmp_path / "here")

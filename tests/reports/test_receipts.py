@@ -1,7 +1,6 @@
 """What a run says of itself: receipts, summary, drift; the same for the same content, and honest about what failed."""
 
 import json
-import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,11 +16,10 @@ from pipeline.models.tables import load, row_digest
 from pipeline.reports.receipts import SCHEMAS
 from pipeline.runner import Outcome
 from pipeline.settings import builtin_sql
-from tests.conftest import RECORDED_AT, Workspace, statuses
+from tests.conftest import RECORDED_AT, STAGES, Workspace, statuses
 from tests.support.gates import gate_engine
 from tests.support.rows import copied_sql, edit, review
 
-STAGES = ("collect", "score", "export-rag", "export-sft", "export-preference", "extract-playbooks", "index")
 ROWS = [
     review("t1", "accept", "good", 1),
     review("t1", "reject", "bad", 2),
@@ -50,8 +48,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def ready(built: Path, tmp_path: Path) -> Workspace:
-    shutil.copytree(built, tmp_path, dirs_exist_ok=True)
-    return Workspace(tmp_path)
+    return Workspace(built).copy(tmp_path)
 
 
 def holds_reports(workspace: Workspace, outcome: Outcome) -> None:

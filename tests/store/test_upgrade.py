@@ -1,7 +1,6 @@
 """A warehouse that older declarations made: the next release writes to it, and every state of before stays what it was."""
 
 import json
-import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -52,8 +51,7 @@ class Older:
     sql: Path
 
     def copy(self, root: Path) -> Workspace:
-        shutil.copytree(self.root, root, dirs_exist_ok=True)
-        return Workspace(root)
+        return Workspace(self.root).copy(root)
 
     def reader(self, workspace: Workspace) -> Warehouse:
         return Warehouse(workspace.settings.warehouse, sql=self.sql)

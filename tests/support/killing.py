@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import shutil
 import signal
 from dataclasses import dataclass
 from functools import cached_property
@@ -56,9 +55,7 @@ class Scene:
         return (stop.number, stop.after) > (self.step("/ops/snapshots/ "), False)
 
     def copy(self, root: Path) -> Workspace:
-        # Times stay: a source file that looks as it did is not read again.
-        shutil.copytree(self.before, root, symlinks=True)
-        return Workspace(root)
+        return Workspace(self.before).copy(root)
 
 
 def run(distill: Distill, workspace: Workspace, stop: Stop | None = None) -> Done:
@@ -87,7 +84,7 @@ def review(number: int) -> dict[str, Any]:
 
 def make_scene(root: Path, published: bool) -> Scene:
     """Returns a scene: first rows, published or not, more rows, and what a run makes of them."""
-    before, after = Workspace(root / "before"), Workspace(root / "after")
+    before = Workspace(root / "before")
     with borrowed() as distill:
         before.write("scrum_reviews.jsonl", first_rows())
         if published:
@@ -95,7 +92,7 @@ def make_scene(root: Path, published: bool) -> Scene:
         lines = (before.data / "scrum_reviews.jsonl").read_bytes()
         before.write("scrum_reviews.jsonl", more_rows())
         before.write("observer_reviews.jsonl", [{"ts": 1777777777, "file": "src/1.py", "notes": "n", "verdict": "accept"}])
-        shutil.copytree(before.root, after.root, dirs_exist_ok=True)
+        after = before.copy(root / "after")
         done = passed(run(distill, after, Stop(do="watch")))
     return Scene(before.root, after, lines, done.steps)
 

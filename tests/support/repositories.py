@@ -1,6 +1,5 @@
 """Warehouses inside of a git repository with models of its own, as a team has them."""
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -41,6 +40,5 @@ def make_repository(root: Path) -> Path:
 
 def entered(published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     """Returns a copy of a repository, which is the current folder from now on."""
-    shutil.copytree(published, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
-    return Workspace(tmp_path)
+    return Workspace(published).copy(tmp_path)

@@ -1,7 +1,6 @@
 """What the tests of restore, vacuum, history and diff share: a warehouse of five runs that differ, and what each published."""
 
 import json
-import shutil
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -65,8 +64,7 @@ class History:
     states: tuple[State, ...]
 
     def copy(self, root: Path) -> Workspace:
-        shutil.copytree(self.root, root, dirs_exist_ok=True)
-        return Workspace(root)
+        return Workspace(self.root).copy(root)
 
     def run_id(self, number: int) -> str:
         return self.states[number - 1].run_id

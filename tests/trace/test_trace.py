@@ -3,7 +3,7 @@
 import gzip
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,17 +17,11 @@ from pipeline.reader import Warehouse
 from pipeline.settings import Gates
 from pipeline.trace import trace, tracer
 from tests.conftest import RECORDED_AT, Workspace
-from tests.support.forked import Distill, borrowed, passed, refused, run_in
+from tests.support.forked import Distill, passed, refused, run_in
 from tests.support.rows import review
 from tests.support.traced import STREAM, of, of_line, only_id, pair, reader, rows, statuses, wrong
 
 SAMPLE = Path(__file__).parent.parent.parent / "data"
-
-
-@pytest.fixture
-def distill() -> Iterator[Distill]:
-    with borrowed() as distill:
-        yield distill
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +35,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 @pytest.fixture
 def published(prepared: Workspace, tmp_path: Path) -> Workspace:
     """One run over three reviews, two of which make a pair."""
-    shutil.copytree(prepared.root, tmp_path / "copy")
-    return Workspace(tmp_path / "copy")
+    return prepared.copy(tmp_path / "copy")
 
 
 def rewrite(workspace: Workspace, table: str, change: Callable[[pa.Table], pa.Table]) -> None:

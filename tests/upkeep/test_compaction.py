@@ -1,6 +1,5 @@
 """Small files put together: rows, hashes, exports and what the next run has to do stay as they were."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -53,8 +52,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, 
 
 @pytest.fixture
 def grown(published: tuple[Path, list[State]], tmp_path: Path) -> Workspace:
-    shutil.copytree(published[0], tmp_path / "grown")
-    return Workspace(tmp_path / "grown")
+    return Workspace(published[0]).copy(tmp_path / "grown")
 
 
 def test_no_table_keeps_many_small_files(grown: Workspace) -> None:
