@@ -50,6 +50,10 @@ class DamageError(WarehouseError):
     """A file of the warehouse is not whole."""
 
 
+class ForeignError(DamageError):
+    """A file can't be read that a query names, while all files of the warehouse behind it can."""
+
+
 class LockedError(WarehouseError):
     """Another run holds the warehouse."""
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from pipeline import models
 from pipeline.engine import Engine, PrintedColumn
-from pipeline.errors import ModelError, UsageError, WarehouseError
+from pipeline.errors import ForeignError, ModelError, UsageError, WarehouseError
 from pipeline.models.tables import Column, Table, is_chronicle
 from pipeline.models.tables import load as load_tables
 from pipeline.settings import Settings
@@ -70,10 +70,8 @@ class Warehouse:
         with self.opened() as engine:
             engine.refuse_all_but_select(query)
             self.bind(engine, self.find(engine, as_of))
-            try:
+            with _asked():
                 return engine.arrow(query)
-            except ModelError as error:
-                raise UsageError(str(error)) from error
 
     @contextmanager
     def printed(self, query: str, as_of: str | None = None) -> Iterator[tuple[list[PrintedColumn], pa.RecordBatchReader]]:
@@ -81,12 +79,10 @@ class Warehouse:
         with self.opened() as engine:
             engine.refuse_all_but_select(query)
             self.bind(engine, self.find(engine, as_of))
-            try:
+            with _asked():
                 select, columns = engine.printable(query)
                 with engine.stream(select) as batches:
                     yield columns, batches
-            except ModelError as error:
-                raise UsageError(str(error)) from error
 
     def versions(self, table: str) -> list[dict[str, Any]]:
         """Returns the versions of a table, newest first: when, how and by which run each was made and published."""
@@ -240,3 +236,14 @@ class Warehouse:
             finally:
                 del self._readings[id(engine)]
                 engine.close()
+
+
+@contextmanager
+def _asked() -> Iterator[None]:
+    """What is wrong with a reader's own SQL, or with a file that it names, is theirs to mend, and no damage."""
+    try:
+        yield
+    except ForeignError as error:
+        raise UsageError(f"DuckDB refused the SQL: {error.__cause__}") from error
+    except ModelError as error:
+        raise UsageError(str(error)) from error

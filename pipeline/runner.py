@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from pipeline import drift, keyboard
 from pipeline.disk import replace_file
-from pipeline.errors import DistillError, GateError, ModelError
+from pipeline.errors import TRY_AGAIN, DistillError, GateError, ModelError, WarehouseError
 from pipeline.export import files
 from pipeline.index import indexing
 from pipeline.models.tables import is_chronicle
@@ -18,7 +18,7 @@ from pipeline.reports import receipts
 from pipeline.reports.receipts import Receipt, iso
 from pipeline.reports.summary import summary_page
 from pipeline.run import Reporter, Run
-from pipeline.session import opened, publish, recover
+from pipeline.session import make_places, opened, publish, recover
 from pipeline.settings import Settings
 from pipeline.stages import COMMANDS, STAGES, Stage, models_hash
 from pipeline.store import snapshots
@@ -27,6 +27,11 @@ from pipeline.store.delta import locked
 from pipeline.store.snapshots import Snapshot, StageState
 from pipeline.upkeep import compaction
 from pipeline.version import git_sha
+
+BEHIND = "is behind: what it is made of changed since; `distill run-all` brings it up"
+NOT_DONE = "was not done yet; `distill run-all` does what is missing"
+# So many lines that were skipped are named where none is allowed.
+SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,7 @@ def run_stages(settings: Settings, reporter: Reporter, command: str = "run-all")
 def _execute(run: Run, wanted: Sequence[Stage]) -> tuple[list[tuple[Receipt, StageState | None]], DistillError | None]:
     kept: list[tuple[Receipt, StageState | None]] = []
     failed: set[str] = set()
+    behind: set[str] = set()
     failure: DistillError | None = None
     asked = {stage.name: stage for stage in wanted}
     for name, stage in ((stage.name, asked.get(stage.name, stage)) for stage in STAGES):
@@ -66,8 +72,11 @@ def _execute(run: Run, wanted: Sequence[Stage]) -> tuple[list[tuple[Receipt, Sta
                 receipt.status = "failed"
                 receipt.errors.append(str(error))
                 failure = failure or error
-        elif state is not None and not blocked:
+        elif not blocked:
             _leave(run, stage, receipt, state)
+        if not blocked and receipt.status != "failed" and _is_behind(run, stage, state, behind):
+            behind.add(name)
+            receipt.warnings.append(BEHIND if state is not None else NOT_DONE)
         if receipt.status == "failed" or blocked:
             failed.add(name)
         receipt.ended_at = datetime.now(UTC)
@@ -78,11 +87,26 @@ def _execute(run: Run, wanted: Sequence[Stage]) -> tuple[list[tuple[Receipt, Sta
     return kept, failure
 
 
-def _leave(run: Run, stage: Stage, receipt: Receipt, state: StageState) -> None:
-    """Fills the receipt of a stage that this run was not asked for: it stands as it was published."""
-    receipt.record_counts = run.state["counts"][stage.name]
-    receipt.input_hash, receipt.output_hash = state.input_hash, state.output_hash
-    receipt.outputs = [_table(run, name) for name in stage.outputs]
+def _leave(run: Run, stage: Stage, receipt: Receipt, state: StageState | None) -> None:
+    """Fills the receipt of a stage that this run was not asked for: it stands as it was published, if it was."""
+    if state is not None:
+        receipt.record_counts = run.state["counts"][stage.name]
+        receipt.input_hash, receipt.output_hash = state.input_hash, state.output_hash
+        receipt.outputs = [_table(run, name) for name in stage.outputs]
+
+
+def _is_behind(run: Run, stage: Stage, state: StageState | None, behind: set[str]) -> bool:
+    """True where what a stage reads changed since it was done.
+
+    Who does stages one by one publishes a corpus beside newer scores: that must not look as if all was well.
+    """
+    if state is None or behind & set(stage.needs):
+        return True
+    return state.input_hash != _input_hash(state.given_hash, [_table(run, name) for name in stage.inputs])
+
+
+def _input_hash(given: str, inputs: Sequence[dict[str, Any]]) -> str:
+    return combined_hash({"given": given, **{table["name"]: table["sha256"] for table in inputs}})
 
 
 def _do(run: Run, stage: Stage, receipt: Receipt, before: StageState | None) -> StageState | None:
@@ -94,7 +118,7 @@ def _do(run: Run, stage: Stage, receipt: Receipt, before: StageState | None) -> 
         for _, model in sorted(compiled.items())
     ]
     receipt.inputs = [_table(run, name) for name in stage.inputs]
-    receipt.input_hash = combined_hash({"given": given, **{table["name"]: table["sha256"] for table in receipt.inputs}})
+    receipt.input_hash = _input_hash(given, receipt.inputs)
     made_of = (receipt.input_hash, fingerprint)
     if not stage.settles:
         receipt.status = "ran"
@@ -124,10 +148,24 @@ def _warn(run: Run, stage: Stage, receipt: Receipt) -> None:
         if "unmapped" in held:
             receipt.warnings.append(f"stream {name} has no model and stays in raw.lines; add sql/1_evidence/{name}.sql")
     if skipped := receipt.record_counts["skipped"]:
-        finding = f'{skipped} lines were skipped; see `distill sql "select * from evidence.skips"`'
+        finding = f"{skipped} line{'s were' if skipped > 1 else ' was'} skipped"
         if run.settings.strict:
-            raise GateError(f"{finding}; --strict allows none")
-        receipt.warnings.append(finding)
+            raise GateError(f"{finding}, and --strict allows none: {_skips(run, skipped)}")
+        receipt.warnings.append(f'{finding}; see `distill sql "select * from evidence.skips"`')
+
+
+def _skips(run: Run, amount: int) -> str:
+    """Names the first lines that were skipped: the table that has all of them is not published."""
+    run.bind_now("evidence.skips")
+    first = run.engine.rows(
+        "select source_file, line_offset, reason, detail from evidence.skips "
+        f"order by source_file, line_offset, line_sha256 limit {SHOWN}"
+    )
+    named = [
+        f"{row['source_file']} line {row['line_offset'] + 1} ({': '.join(filter(None, (row['reason'], row['detail'])))})"
+        for row in first
+    ]
+    return ", ".join(named) + (f" and {amount - SHOWN:,} more" if amount > SHOWN else "")
 
 
 def _check(run: Run, stage: Stage) -> None:
@@ -166,6 +204,7 @@ def _settle(run: Run, kept: list[tuple[Receipt, StageState | None]], failure: Di
             failure = GateError("the same input and the same SQL gave another result; see drift.json; nothing was published")
         run.state["metrics"] = metrics
         run_hash = _run_hash(run)
+        failure = failure or _obstacle(run)
     ended = datetime.now(UTC)
     summary = receipts.summary(run.run_id, run.started_at, done, ended, run_hash, failure is None)
     documents = [receipt.as_json() for receipt in done]
@@ -176,6 +215,16 @@ def _settle(run: Run, kept: list[tuple[Receipt, StageState | None]], failure: Di
     else:
         recover(run)
     return Outcome(run.run_id, summary, report, documents, failure, notes)
+
+
+def _obstacle(run: Run) -> DistillError | None:
+    """Returns what would keep files from being moved to where they belong: a run is not said to have passed, and then fails."""
+    try:
+        make_places(run)
+    except OSError as error:
+        files.drop_drafts(run.settings.exports)
+        return WarehouseError(f"{error.filename}: {error.strerror}; {TRY_AGAIN}")
+    return None
 
 
 def _put_files_together(run: Run, done: Sequence[Receipt]) -> None:

@@ -99,13 +99,20 @@ def _drop_others(run: Run, published: Snapshot) -> None:
     page_folder.drop_others(run.settings.exports, published.files)
 
 
+def make_places(run: Run) -> None:
+    """Makes sure that drafts can be moved to where they belong: better to fail before a state is published than after."""
+    files.make_places(run.settings.exports, run.files.values())
+    page_folder.make_places(run.settings.exports)
+    catalog.make_place(run.store)
+
+
 def publish(run: Run, snapshot: Snapshot) -> tuple[str, ...]:
-    """Makes a snapshot what readers see, and moves its files into place; returns what went wrong after it counted."""
+    """Makes a snapshot what readers see, and moves its files into their places, which were made before.
+
+    Returns what went wrong after it counted.
+    """
     keyboard.heed()
     exports = run.settings.exports
-    files.make_places(exports, run.files.values())
-    page_folder.make_places(exports)
-    catalog.make_place(run.store)
     # Before it counts: a name says what an index holds, so one that no snapshot names is in nobody's way.
     indexing.put_in_place(run, snapshot)
     snapshots.publish(run.store, snapshot)

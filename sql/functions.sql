@@ -79,18 +79,17 @@ create macro utc_from_epoch(microseconds) as
 -- A whole number of seconds, or of milliseconds from 1e11 on, that is small enough to count in bigint: much faster.
 create macro utc_from_whole(number) as utc_from_epoch(number * case when number >= 100000000000 then 1000 else 1000000 end);
 
+-- A JSON number that may be a time, digit by digit: arithmetic of doubles would lose a microsecond.
+create macro exact(value) as
+    case
+        when try_cast(value as double) between -1e11 and 1e15 then try_cast(cast(value as varchar) as decimal(38, 18))
+    end;
+
 -- A number of seconds, or of milliseconds from 1e11 on. The first case is the common one, made cheap.
 create macro utc_from_number(value) as
     case
         when regexp_full_match(value, '[0-9]{1,15}') then utc_from_whole(try_cast(value as bigint))
-        else
-            utc_from_epoch(
-                case
-                    when abs(try_cast(value as double)) >= 1e17 then null
-                    when try_cast(value as double) >= 1e11 then floor(try_cast(value as decimal(38, 9)) * 1000)
-                    else floor(try_cast(value as decimal(38, 9)) * 1000000)
-                end
-            )
+        else utc_from_epoch(floor(exact(value) * case when exact(value) >= 100000000000 then 1000 else 1000000 end))
     end;
 
 -- The texts that count as a time: ISO 8601 (no offset = UTC), or YYYY-MM-DD_HH-MM-SS.

@@ -14,7 +14,11 @@ _HELP = {
 
     Only what changed is done; a run on unchanged input says so. Nothing is published unless every stage came through.
     """,
-    "land": "Land new lines in raw.lines, as they are.",
+    "land": """Land new lines in raw.lines, as they are.
+
+    A stream is a file NAME.jsonl, or all files below a folder NAME; .gz and .zst are unpacked. Names that begin with a dot, and
+    files with any other ending, are passed over. The stages after it are then behind, which this command and `health` say.
+    """,
     "build-evidence": "Turn landed lines into evidence.records and evidence.skips.",
     "score": "Give every record its category and reasons.",
     "export-rag": "Export the retrieval corpus.",

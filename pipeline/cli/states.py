@@ -9,6 +9,8 @@ import click
 from pipeline.cli.options import Command, exports_option, json_option, reports_option, sql_option, warehouse_option
 from pipeline.settings import Settings
 
+# So many runs that published a version are named.
+SHOWN = 3
 dry_run_option = click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 
 
@@ -33,7 +35,15 @@ def history(table: str | None, warehouse: Path, sql: Path | None, as_json: bool)
         click.echo(json.dumps(rows, ensure_ascii=False, default=str))
     elif rows:
         shown = [name for name in rows[0] if name != "models"]
-        print_table(shown, [[row[name] for name in shown] for row in rows])
+        print_table(shown, [[_few(row[name]) if name == "published by" else row[name] for name in shown] for row in rows])
+    else:
+        click.echo("nothing was published here yet; `distill run-all` does")
+
+
+def _few(names: str) -> str:
+    """Returns the first of many names; --json has all."""
+    first = names.split(", ")
+    return names if len(first) <= SHOWN else f"{', '.join(first[:SHOWN])} and {len(first) - SHOWN} more"
 
 
 def _states(published: list[Any]) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from pipeline.cli.console import SteadyConsole
-from pipeline.reports.receipts import Receipt, milliseconds
+from pipeline.reports.receipts import Receipt, milliseconds, warnings_of
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class Terminal:
         )
         self._task: TaskID | None = None
         self._bytes = 0
+        self._done: set[str] = set()
 
     def stage(self, name: str) -> None:
         self._bytes = 0
@@ -67,6 +68,7 @@ class Terminal:
 
     def done(self, receipt: Receipt) -> None:
         self.rest()
+        self._done.add(receipt.stage)
         counts = ", ".join(f"{receipt.record_counts[name]:,} {name}" for name in COUNTS if receipt.record_counts[name])
         style = _STYLES[receipt.status]
         seconds = milliseconds(receipt.started_at, receipt.ended_at or receipt.started_at) / 1000
@@ -83,7 +85,9 @@ class Terminal:
             self.err.print(f"{outcome.failure}", markup=False)
             self.err.print(f"nothing was published; report: {report}", markup=False)
             return
-        for note in outcome.notes:
+        # What stages that were asked for had to say stands beside them.
+        others = [receipt for receipt in outcome.receipts if receipt["stage"] not in self._done]
+        for note in (*warnings_of(others), *outcome.notes):
             self.out.print("[yellow]warning[/] ", end="")
             self.out.print(note, markup=False)
         held = outcome.summary["datasets"]

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import orjson
 
 MAX_DEPTH = 512
+DIGITS = sys.int_info.default_max_str_digits
 _STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]++|\\.)*+"|[\[\]{}]', re.DOTALL)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -68,7 +69,11 @@ def _read_slowly(raw: bytes) -> Line:
     try:
         row = json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
-        return Line("invalid_json", str(error)[:200], None, None)
+        # Python takes a time to read such numbers that grows with their square.
+        is_too_long = "integer string conversion" in str(error)
+        return Line(
+            "invalid_json", f"a whole number of more than {DIGITS} digits" if is_too_long else str(error)[:200], None, None
+        )
     if not isinstance(row, dict):
         return Line("not_an_object", f"a JSON {_kind(row)}, not an object", None, None)
     canonical = json.dumps(row, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

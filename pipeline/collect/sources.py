@@ -104,7 +104,7 @@ def _walk(data: Path, root: Path) -> Iterator[SourceFile]:
             try:
                 source_file.encode("utf-8")
             except UnicodeEncodeError:
-                raise InputError(f"{path!r}: its name is no UTF-8; rename it") from None
+                raise InputError(f"{str(path)!r}: its name is no UTF-8; rename it") from None
             yield SourceFile(_stream(below), source_file, path)
 
 

@@ -13,7 +13,7 @@ from pipeline.engine.literals import quoted
 from pipeline.engine.refusals import told
 from pipeline.engine.statements import PrintedColumn, printable, refuse_all_but_select
 from pipeline.engine.views import NOTES, create_view
-from pipeline.errors import NOT_NEEDED, WAY_OUT, DamageError, UsageError
+from pipeline.errors import NOT_NEEDED, WAY_OUT, DamageError, ForeignError, UsageError
 
 ROWS_PER_BATCH = 8192
 # So many files of one result, if each is no larger, are put into one.
@@ -166,7 +166,8 @@ class Engine:
 
     def printable(self, query: str) -> tuple[str, list[PrintedColumn]]:
         """Returns a select whose every value is a number, a truth value or a text, and what its columns are."""
-        return printable(self._connection, query)
+        with self._explained(query):
+            return printable(self._connection, query)
 
     @contextmanager
     def _explained(self, sql: str) -> Iterator[None]:
@@ -174,16 +175,18 @@ class Engine:
             with told(sql):
                 yield
         except DamageError as error:
-            name, file = self._damaged_file()
+            if (found := self._damaged_file()) is None:
+                raise ForeignError(f"a file of the warehouse: {error}") from error.__cause__
+            name, file = found
             said = str(error).replace(WAY_OUT, NOT_NEEDED) if name in NOTES else str(error)
             raise DamageError(f"{file}: {said}") from error
 
-    def _damaged_file(self) -> tuple[str, str]:
-        """Returns the first Parquet file behind the views that can't be read, and the view."""
+    def _damaged_file(self) -> tuple[str, str] | None:
+        """Returns the first Parquet file behind the views that can't be read, and the view; None where all can."""
         files = [(name, file) for name in sorted(self._bound, key=NOTES.__contains__) for file in self._bound[name]]
         for name, file in files:
             try:
                 self._connection.execute(f"select sum(hash(t)) from read_parquet([{quoted(file)}]) as t").fetchall()
             except duckdb.Error:
                 return name, file
-        return "", "a file of the warehouse"
+        return None

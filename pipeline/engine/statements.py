@@ -5,7 +5,7 @@ from typing import NamedTuple
 import duckdb
 from duckdb.sqltypes import DuckDBPyType
 
-from pipeline.engine.refusals import told
+from pipeline.engine.literals import quoted
 from pipeline.errors import UsageError
 
 _READING = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
@@ -46,8 +46,7 @@ def printable(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[str, l
     if statement.type == duckdb.StatementType.EXPLAIN:
         return query, [PrintedColumn(name) for name in ("explain_key", "explain_value")]
     inner = _without_end(statement.query)
-    with told(query):
-        relation = connection.query(f"from (\n{inner}\n)")
+    relation = connection.query(f"from (\n{inner}\n)")
     columns = list(zip(relation.columns, relation.types, strict=True))
     values = ", ".join(f"{_printed(f'c{number}', kind)} as c{number}" for number, (_, kind) in enumerate(columns))
     places = ", ".join(f"c{number}" for number in range(len(columns)))
@@ -82,9 +81,29 @@ def _printed(value: str, kind: DuckDBPyType) -> str:
         return value
     if kind.id == "float":
         return f"cast({value} as double)"
-    text = f"cast({value} as varchar)"
     if _is_json(kind):
-        return f"cast(to_json({value}) as varchar)"
+        return f"cast(to_json({_with_times(value, kind)}) as varchar)"
+    return _as_text(value, kind)
+
+
+def _with_times(value: str, kind: DuckDBPyType, depth: int = 0) -> str:
+    """Returns a nested value in which times are texts, in the form that they are printed in elsewhere."""
+    if kind.id.startswith("timestamp"):
+        return _as_text(value, kind)
+    if "TIMESTAMP" not in str(kind):
+        return value
+    members = [(name, member) for name, member in kind.children if isinstance(member, DuckDBPyType)]
+    if kind.id == "list":
+        ((_, member),) = members
+        return f"list_transform({value}, lambda item{depth}: {_with_times(f'item{depth}', member, depth + 1)})"
+    if kind.id == "struct":
+        parts = (f"{quoted(name)}: {_with_times(f'{value}[{quoted(name)}]', member, depth)}" for name, member in members)
+        return f"case when {value} is not null then {{{', '.join(parts)}}} end"
+    return value
+
+
+def _as_text(value: str, kind: DuckDBPyType) -> str:
+    text = f"cast({value} as varchar)"
     if kind.id == "timestamp with time zone":
         return f"replace(regexp_replace({text}, '\\+00$', 'Z'), ' ', 'T')"
     return f"replace({text}, ' ', 'T')" if kind.id.startswith("timestamp") else text

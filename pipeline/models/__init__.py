@@ -17,6 +17,8 @@ from pipeline.settings import builtin_sql
 
 DIALECT = "duckdb"
 LOCK_FILE = "versions.lock"
+# The one file that stands in no room.
+FUNCTIONS = "sql/functions"
 _HEADER = re.compile(r"^-- (grain|version|stage|key|digest|bulk|proof): (.*)$")
 _NUMBERED = re.compile(r"^\d+_")
 
@@ -165,7 +167,7 @@ class Library:
 
     @cached_property
     def functions(self) -> Model:
-        return self["sql/functions"]
+        return self[FUNCTIONS]
 
     def unlocked(self) -> list[str]:
         """Returns a line for every model whose SQL changed without a new version, or that the lock lacks."""
@@ -192,15 +194,25 @@ class Library:
 def load(folders: Iterable[Path]) -> Library:
     """Reads all models below `folders` except the tables. Raises ModelError with the file that is wrong."""
     found: dict[str, Model] = {}
-    kept = tuple(folders)
+    kept, rooms = tuple(folders), _rooms()
     for folder in kept:
         if not folder.is_dir():
             raise ModelError(f"{folder}: no such folder of models; --sql names a folder laid out as sql/ is")
         for path in sorted(folder.rglob("*.sql")):
             if path.parent.name != "tables":
                 model = read_model(path, folder)
+                if model.name.rpartition("/")[0] not in rooms and model.name != FUNCTIONS:
+                    known = ", ".join(f"{number}{room}" for room, number in rooms.items())
+                    raise ModelError(f"{path}: nothing reads models of this folder; they stand in {known}")
                 found[model.name] = model
     return Library(kept, found)
+
+
+@cache
+def _rooms() -> dict[str, str]:
+    """Returns the rooms that models stand in, each with the number before the name of its folder."""
+    names = sorted(path.name for path in builtin_sql().iterdir() if path.is_dir() and any(path.glob("*.sql")))
+    return {(room := _NUMBERED.sub("", name)): name.removesuffix(room) for name in names}
 
 
 def read_lock(path: Path) -> dict[str, tuple[int, str]]:

@@ -9,6 +9,7 @@ from pipeline import search
 from pipeline.disk import Stamps
 from pipeline.export import files, page_folder
 from pipeline.reader import Warehouse
+from pipeline.reports.receipts import warnings_of
 from pipeline.store.snapshots import Snapshot
 
 # An audit is worth repeating after so many published runs.
@@ -37,8 +38,7 @@ def examine(path: Path, exports: Path) -> Health:
     newest = warehouse.snapshot()
     good = [snapshot for snapshot in published if snapshot.is_good and not snapshot.vacuumed]
     found = Health(_facts(newest, good))
-    for receipt in warehouse.receipts(newest.made_by):
-        found.attention += [f"{receipt['stage']}: {text}" for text in receipt["validation"]["warnings"]]
+    found.attention += warnings_of(warehouse.receipts(newest.made_by))
     if (trouble := search.trouble(warehouse, newest)) is not None:
         found.attention.append(trouble)
         found.next_step = "distill index"

@@ -1,7 +1,7 @@
 """Receipts and summaries: what every stage took in and gave out, checked against its schema before it is written."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -89,6 +89,15 @@ def summary(
             "run_hash": run_hash,
         },
     )
+
+
+def warnings_of(receipts: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Returns the warnings of some receipts, each text once, after the names of the stages that gave it."""
+    stages: dict[str, list[str]] = {}
+    for receipt in receipts:
+        for text in receipt["validation"]["warnings"]:
+            stages.setdefault(text, []).append(receipt["stage"])
+    return [f"{', '.join(names)}: {text}" for text, names in stages.items()]
 
 
 def validated(schema: str, document: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+# What is counted of each stream.
+PER_STREAM = ("lines", "records", "skipped", "deduped", "unmapped")
+
 
 def summary_page(summary: dict[str, Any], receipts: list[dict[str, Any]], drift: dict[str, Any] | None) -> str:
     """Returns the page of a run: what came in, what came out, what was stopped, what changed."""
@@ -32,7 +35,7 @@ def _stage(receipt: dict[str, Any]) -> list[str]:
             lines += _table((title, "rows"), [[key, amount] for key, amount in counts[name].items()])
     by_stream = counts.get("by_stream")
     if by_stream:
-        columns = list(dict.fromkeys(name for held in by_stream.values() for name in held))
+        columns = [name for name in PER_STREAM if any(name in held for held in by_stream.values())]
         lines += _table(("stream", *columns), [[s, *(held.get(c, 0) for c in columns)] for s, held in by_stream.items()])
     for kind in ("errors", "warnings"):
         lines += [f"- {kind.removesuffix('s')}: {text}" for text in receipt["validation"][kind]]

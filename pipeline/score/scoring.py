@@ -37,8 +37,9 @@ def rescore(run: Run, models: dict[str, Compiled]) -> None:
 
 def _check_coverage(run: Run, models: dict[str, Compiled]) -> None:
     scored = [source for model in models.values() for source in model.sources]
-    if twice := sorted({source for source in scored if scored.count(source) > 1}):
-        raise ModelError(f"more than one model in sql/2_scored judges {', '.join(twice)}; each stream needs exactly one")
+    for source in sorted({source for source in scored if scored.count(source) > 1}):
+        paths = ", ".join(str(model.path) for model in models.values() if source in model.sources)
+        raise ModelError(f"{paths}: more than one model judges {source}; each stream needs exactly one")
     missing = sorted({model.stem for model in run.library.room("evidence")} - set(scored))
     if missing:
         raise ModelError(f"no model in sql/2_scored judges {', '.join(missing)}; add sql/2_scored/{missing[0]}.sql")

@@ -141,5 +141,6 @@ def _publish(run: Run, plan: Restored, contents: dict[str, Content]) -> Restored
         undone_run_ids=plan.undone,
         digests={},
     )
+    session.make_places(run)
     notes = session.publish(run, snapshot)
     return replace(plan, snapshot=snapshot.snapshot, notes=notes)

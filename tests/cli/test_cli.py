@@ -182,9 +182,38 @@ def test_health(prepared: Workspace, distill: Distill) -> None:
     found = document(passed(run_in(distill, prepared, "health", "--json")))
     newest = prepared.warehouse.snapshot()
     assert found["ok"] is True and newest.run_id in found["facts"]["newest snapshot"]
-    assert any("1 lines were skipped" in text for text in found["attention"])
+    assert any("1 line was skipped" in text for text in found["attention"])
     shown = passed(run_in(distill, prepared, "health")).out
     assert newest.run_id in shown and f"next: {found['next']}" in shown
+
+
+def test_what_is_behind_is_said(published: Workspace, distill: Distill) -> None:
+    """Who does stages one by one may publish corpora beside newer scores: the command and health say so until all is done."""
+    published.write("scrum_reviews.jsonl", [review(20)])
+    passed(run_in(distill, published, "land"))
+    steps = {"build-evidence": STAGES[1:], "score": STAGES[2:], "export-all": STAGES[6:]}
+    before = STAGES
+    for command, after in steps.items():
+        found = document(passed(run_in(distill, published, "health", "--json")))
+        behind = [text.partition(": is behind")[0] for text in found["attention"] if "is behind" in text]
+        assert behind == [", ".join(before)]
+        assert f"{', '.join(after)}: is behind" in passed(run_in(distill, published, command)).out
+        before = after
+    assert "is behind" not in passed(run_in(distill, published, "index")).out
+    assert "is behind" not in passed(run_in(distill, published, "health")).out
+
+
+def test_stages_that_were_never_done_are_named(published: Workspace, distill: Distill, tmp_path: Path) -> None:
+    elsewhere = {name: str(tmp_path / name) for name in ("DISTILL_WAREHOUSE", "DISTILL_EXPORTS", "DISTILL_REPORTS")}
+    done = passed(run_in(distill, published, "land", environment=elsewhere))
+    assert f"{', '.join(STAGES[1:])}: was not done yet" in done.out
+
+
+def test_a_folder_without_streams_is_said(published: Workspace, distill: Distill, tmp_path: Path) -> None:
+    (tmp_path / "wrong").mkdir()
+    said = f"{tmp_path / 'wrong'}: holds no stream"
+    assert said in passed(run_in(distill, published, "run-all", "--data", str(tmp_path / "wrong"))).out
+    assert said in passed(run_in(distill, published, "health")).out
 
 
 def test_environment(published: Workspace, distill: Distill, tmp_path: Path) -> None:

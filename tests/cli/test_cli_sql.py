@@ -64,6 +64,23 @@ def test_formats(published: Workspace, distill: Distill, tmp_path: Path) -> None
         assert path.read_text() == passed(query(distill, published, ROWS, "--format", kind)).out
 
 
+def test_times_look_alike_however_deep_they_are(published: Workspace, distill: Distill) -> None:
+    moment = "timestamptz '2026-01-02 03:04:05+02'"
+    nested = f"select {{'a\"''b': {moment}, 'l': [{{'at': {moment}}}, null]}} as v, [[{moment}], null] as w, {moment} as t"
+    (row,) = json.loads(passed(query(distill, published, nested, "--format", "json")).out)
+    at = row["t"]
+    assert at == "2026-01-02T01:04:05Z"
+    assert row == {"v": {"a\"'b": at, "l": [{"at": at}, None]}, "w": [[at], None], "t": at}
+    (row,) = json.loads(passed(query(distill, published, "select provenance from exports.rag limit 1", "--format", "json")).out)
+    assert row["provenance"]["recorded_at"].endswith("Z")
+
+
+def test_a_file_that_a_query_names_is_no_damage(published: Workspace, distill: Distill, tmp_path: Path) -> None:
+    for wrong in (f"read_csv('{tmp_path}/nope.csv')", f"read_parquet('{__file__}')", f"'{tmp_path}/nope.parquet'"):
+        done = refused(query(distill, published, f"select * from {wrong}"), 2, "DuckDB refused the SQL")
+        assert "restore" not in done.err
+
+
 def test_results_without_rows(published: Workspace, distill: Distill) -> None:
     nothing = "select 1 as a, 'x' as b where false"
     found = {kind: passed(query(distill, published, nothing, "--format", kind)).out for kind in ("csv", "json", "jsonl")}

@@ -195,3 +195,19 @@ def test_a_failed_run_is_told_by_health_and_receipts(published: Workspace, disti
     (published.data / "outcomes.jsonl.gz").unlink()
     passed(run_in(distill, published, "run-all"))
     assert run_in(distill, published, "health").code == 0
+
+
+def test_a_run_whose_files_find_no_place_is_told_as_failed(published: Workspace, distill: Distill) -> None:
+    """It was on its way to be published, which is no reason to say that it passed."""
+    path = published.settings.exports / "rag/playbooks.jsonl"
+    path.unlink()
+    path.mkdir()
+    done = refused(run_in(distill, published, "run-all", "--json"), 3, str(path), "next: ")
+    summary = json.loads(done.out)["summary"]
+    assert summary["overall_passed"] is False
+    page = published.settings.reports / summary["run_id"] / "summary.md"
+    assert page.read_text().startswith(f"# Run {summary['run_id']}: FAILED")
+    assert f"the last run, {summary['run_id']}, failed" in run_in(distill, published, "health").out
+    path.rmdir()
+    passed(run_in(distill, published, "run-all"))
+    assert run_in(distill, published, "health").code == 0

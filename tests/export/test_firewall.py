@@ -145,6 +145,21 @@ def test_the_re_read_alone_stops_texts_that_judges_disagree_on(ready: Workspace,
         assert f"{name}_file_is_gated" in errors(outcome)[f"export-{name}"]
 
 
+def test_the_re_read_alone_stops_rows_that_cite_unknown_paths(ready: Workspace, tmp_path: Path) -> None:
+    sql = without_checks(without_constraints(copied_sql(tmp_path / "sql")), kept="_cites_known_paths")
+    for name in ("rag_gates", "sft_gates", "preference_gates"):
+        path = "unknown_path" if name == "preference_gates" else "candidates.unknown_path"
+        edit(sql / f"3_exports/{name}.sql", f"when {path} is not null then 'hallucinated_file_path'", "")
+    known = tmp_path / "known.txt"
+    known.write_text("there.py\n")
+    cited = {"cited_paths": ["there.py", "nope.py"]}
+    ready.write("observer_reviews.jsonl", [review("t5", "accept", "made up", 26, **cited), review("t5", "reject", "no", 27)])
+    outcome = stands(ready, lambda: ready.run(sql=sql, gates=Gates(known_paths=known)))
+    for name in EXPORTS:
+        assert f"{name}_file_cites_known_paths" in errors(outcome)[f"export-{name}"]
+        assert "nope.py" in errors(outcome)[f"export-{name}"]
+
+
 # --- rows written past the pipeline -----------------------------------------------------------------------
 
 FORBIDDEN = {

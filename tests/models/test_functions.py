@@ -1,8 +1,11 @@
 """Words of sql/functions.sql that were made fast, held against what they mean, character by character."""
 
+import json
+import math
 import unicodedata
+from fractions import Fraction
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.engine import Engine
@@ -35,3 +38,21 @@ def test_one_line(engine: Engine, text: str) -> None:
 
 def test_nothing_stays_nothing(engine: Engine) -> None:
     assert engine.rows("select trimmed(null) as trimmed, one_line(null) as one_line") == [{"trimmed": None, "one_line": None}]
+
+
+@QUICK
+@example(written="1638674608.017")
+@example(written="1775000000.999999")
+@example(written="1518301809778.267")
+@example(written="1.7750000009e9")
+@example(written="-62135596800.5")
+@example(written="-0.0000001")
+@example(written="1e300")
+@given(written=st.from_regex(r"-?(0|[1-9][0-9]{0,13})\.[0-9]{1,9}", fullmatch=True))
+def test_a_number_is_a_time_to_the_microsecond(engine: Engine, written: str) -> None:
+    """A number with a fraction is what any JSON parser makes of it, in its shortest form; further digits are cut off."""
+    exact = Fraction(repr(float(written)))
+    moment = math.floor(exact * (1_000 if exact >= 10**11 else 1_000_000))
+    expected = moment if -62135596800 * 10**6 <= moment < 253402300800 * 10**6 else None
+    row = json.dumps({"ts": 0}).replace("0", written)
+    assert engine.value("select epoch_us(utc_from_number(json_extract(?, '$.ts')))", [row]) == expected

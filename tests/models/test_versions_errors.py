@@ -1,5 +1,6 @@
 """A model that is wrong stops the run with a word that names the file; no traceback, and nothing is published."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,22 @@ def test_a_stream_needs_exactly_one_scorer(unfilled: Workspace, tmp_path: Path) 
     (sql / "2_scored/tickets.sql").write_text(scorer)
     message = _failure(unfilled, sql)
     assert "observer_reviews" in message and "one" in message
+
+
+def test_a_model_where_nothing_reads_it(unfilled: Workspace, tmp_path: Path) -> None:
+    for place in ("1_evidenc/audits.sql", "audits.sql", "1_evidence/deep/audits.sql", "queries/mine.sql"):
+        path = tmp_path / place.replace("/", " ") / place
+        path.parent.mkdir(parents=True)
+        path.write_text("-- A model.\n-- version: 1\nselect 1 as one\n")
+        message = _failure(unfilled, tmp_path / place.replace("/", " "))
+        assert str(path) in message and "1_evidence" in message
+
+
+def test_two_models_that_judge_one_stream(unfilled: Workspace, tmp_path: Path) -> None:
+    sql = copied_sql(tmp_path / "sql")
+    shutil.copy(sql / "2_scored/audits.sql", sql / "2_scored/again.sql")
+    message = _failure(unfilled, sql)
+    assert all(f"2_scored/{name}.sql" in message for name in ("audits", "again"))
 
 
 def test_a_wrong_model_ends_the_command_with_3_and_leaves_what_was_published(workspace: Workspace, tmp_path: Path) -> None:

@@ -168,7 +168,9 @@ def test_strict_allows_no_skip_and_publishes_nothing(ready: Workspace) -> None:
     assert statuses(outcome) == {"collect": "failed"} | dict.fromkeys(STAGES[1:], "not_run")
     assert not outcome.summary["overall_passed"]
     assert outcome.summary["run_hash"] is None
-    assert "2 lines were skipped" in outcome.receipts[0]["validation"]["errors"][0]
+    error = outcome.receipts[0]["validation"]["errors"][0]
+    assert error.startswith("2 lines were skipped, and --strict allows none: observer_reviews.jsonl line 5 (missing_timestamp")
+    assert "observer_reviews.jsonl line 6 (invalid_json: " in error
     holds_reports(ready, outcome)
     assert (ready.files(), ready.warehouse.snapshot()) == before
     assert not (ready.settings.reports / outcome.run_id / "drift.json").exists()
@@ -199,7 +201,7 @@ def test_a_failed_command_says_so_without_a_traceback(ready: Workspace) -> None:
     ready.write("observer_reviews.jsonl", ["{"])
     done = ready.command("run-all", "--strict")
     assert (done.returncode, "Traceback" in done.stderr) == (1, False)
-    assert "--strict allows none" in done.stderr
+    assert "--strict allows none: " in done.stderr
     assert "not_run" in done.stdout
 
 
