@@ -53,8 +53,8 @@ lock: setup ## write sql/versions.lock after a model changed and its version was
 docs: setup ## write the generated pages of docs/ anew
 	$(BIN)/python -m tools.docs
 
-bench: setup ## measure whole runs beside the floor (BYTES=100MB ROUNDS=3 RUNS=0)
-	$(BIN)/python -m tools.bench --bytes $(or $(BYTES),100MB) --rounds $(or $(ROUNDS),3) --runs $(or $(RUNS),0)
+bench: setup ## measure whole runs beside the floor (BYTES=100MB ROUNDS=3 RUNS=0 PARTS=)
+	$(BIN)/python -m tools.bench --bytes $(or $(BYTES),100MB) --rounds $(or $(ROUNDS),3) --runs $(or $(RUNS),0) $(if $(PARTS),--parts)
 
 bench-index: setup ## measure full-text engines beside each other (SIZES=1000,100000 ENGINES=tantivy,fts5)
 	$(BIN)/python -m tools.bench_retrieval --sizes $(or $(SIZES),1000$(COMMA)100000) --engines $(or $(ENGINES),tantivy$(COMMA)fts5)

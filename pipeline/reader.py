@@ -199,7 +199,7 @@ class Warehouse:
         published = snapshots.read_all(self.store, engine)
         if not published:
             raise WarehouseError(f"{self.path}: nothing was published here yet; `distill run-all` does")
-        found = snapshots.resolve(published, as_of or "latest")
+        found = snapshots.resolve(published, "latest" if as_of is None else as_of)
         reading.holds(found.snapshot)
         return found
 

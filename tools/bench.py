@@ -15,6 +15,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tools.bench_parts import PARTS
+
 FLOOR = (
     "import duckdb, sys; duckdb.sql(f\"copy (select * from read_ndjson_objects('{sys.argv[1]}/*.jsonl')) "
     "to '{sys.argv[2]}' (format parquet, compression zstd, row_group_size 16384)\")"
@@ -62,12 +64,18 @@ class Bench:
         options = [part for key, path in folders.items() for part in (f"--{key}", str(path))]
         self.measure(name, sys.executable, "-m", "pipeline", "run-all", "--data", str(data), *options)
 
-    def round(self, number: int, runs: int) -> None:
-        """One floor, one full run, one unchanged run, one run after 1 % more lines; then `runs`, each after a few lines."""
+    def round(self, number: int, runs: int, parts: bool) -> None:
+        """One floor, one full run, one unchanged run, one run after 1 % more lines; then `runs`, each after a few lines.
+
+        parts: what parts of the full run would take alone, too
+        """
         data, place = self.root / f"data-{number}", self.root / f"place-{number}"
         shutil.copytree(self.data, data)
         self.measure("floor", sys.executable, "-c", FLOOR, str(data), str(self.root / "floor.parquet"))
         self.distill("full", data, place)
+        for part in PARTS if parts else ():
+            folders = (str(data), str(place), str(self.root / "parts"))
+            self.measure(f"part of it alone: {part}", sys.executable, "-m", "tools.bench_parts", part, *folders)
         self.distill("unchanged", data, place)
         generate(data, "--append", "0.01", "--seed", str(number))
         self.distill("one percent more", data, place)
@@ -147,13 +155,14 @@ def main() -> None:
     parser.add_argument("--bytes", default="100MB", help="how much data, such as 100MB or 1GB")
     parser.add_argument("--rounds", type=int, default=3, help="how often each run is measured; medians are printed")
     parser.add_argument("--runs", type=int, default=0, help="how many more runs, each after a few lines; medians of each half")
+    parser.add_argument("--parts", action="store_true", help="measure what parts of a full run would take alone, too")
     parser.add_argument("--seed", default="7")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="distill-bench-") as folder:
         bench = Bench(Path(folder), Path(folder) / "data")
         generate(bench.data, "--bytes", arguments.bytes, "--seed", arguments.seed)
         for number in range(arguments.rounds):
-            bench.round(number, arguments.runs)
+            bench.round(number, arguments.runs, arguments.parts)
     print(f"{arguments.bytes}, {arguments.rounds} rounds, {os.cpu_count()} cores, medians")
     print(table(bench.costs))
 
