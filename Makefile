@@ -31,7 +31,7 @@ test: setup ## run the tests, all but those that inject faults
 	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/faults
 
 test-faults: setup ## kill, race, fill, lock and damage; count the faults (FAULT_SEED=... draws others)
-	$(BIN)/python -m tests.faults -n 2 --dist loadfile tests/faults
+	$(BIN)/python -m tests.faults -vv -n 2 --dist loadfile tests/faults
 
 faults-report: setup ## write docs/faults.md, and the number in the README, from what test-faults injects
 	DISTILL_RECORD=1 $(BIN)/python -m tests.faults -n 2 --dist loadfile tests/faults

@@ -30,7 +30,7 @@ class Tracer:
         self.opened, self.data, self.as_of = opened, data, as_of
         self.history = History(opened)
         self.generations = self.history.generations()
-        self.state = State(opened, resolve(opened.published, as_of or "latest"))
+        self.state = State(opened, resolve(opened.published, "latest" if as_of is None else as_of))
 
     def rows(self, ids: Sequence[str]) -> dict[str, Trace]:
         """Returns the traces of exported rows."""

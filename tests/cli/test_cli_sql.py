@@ -177,6 +177,7 @@ def test_as_of(published: Workspace, distill: Distill) -> None:
 
 
 NO_RUN = (
+    "",
     "3 runs ago",
     "-1 runs ago",
     "1999-01-01",
