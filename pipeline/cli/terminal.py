@@ -45,7 +45,6 @@ class Terminal:
         )
         self._task: TaskID | None = None
         self._bytes = 0
-        self._done: set[str] = set()
 
     def stage(self, name: str) -> None:
         self._bytes = 0
@@ -68,7 +67,6 @@ class Terminal:
 
     def done(self, receipt: Receipt) -> None:
         self.rest()
-        self._done.add(receipt.stage)
         counts = ", ".join(f"{receipt.record_counts[name]:,} {name}" for name in COUNTS if receipt.record_counts[name])
         style = _STYLES[receipt.status]
         seconds = milliseconds(receipt.started_at, receipt.ended_at or receipt.started_at) / 1000
@@ -86,7 +84,7 @@ class Terminal:
             self.err.print(f"nothing was published; report: {report}", markup=False)
             return
         # What stages that were asked for had to say stands beside them.
-        others = [receipt for receipt in outcome.receipts if receipt["stage"] not in self._done]
+        others = [receipt for receipt in outcome.receipts if receipt["status"] == "not_run"]
         for note in (*warnings_of(others), *outcome.notes):
             self.out.print("[yellow]warning[/] ", end="")
             self.out.print(note, markup=False)

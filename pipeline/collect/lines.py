@@ -70,10 +70,9 @@ def _read_slowly(raw: bytes) -> Line:
         row = json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         # Python takes a time to read such numbers that grows with their square.
-        is_too_long = "integer string conversion" in str(error)
-        return Line(
-            "invalid_json", f"a whole number of more than {DIGITS} digits" if is_too_long else str(error)[:200], None, None
-        )
+        if "integer string conversion" in str(error):
+            return Line("invalid_json", f"a whole number of more than {DIGITS} digits", None, None)
+        return Line("invalid_json", str(error)[:200], None, None)
     if not isinstance(row, dict):
         return Line("not_an_object", f"a JSON {_kind(row)}, not an object", None, None)
     canonical = json.dumps(row, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

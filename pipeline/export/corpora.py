@@ -128,6 +128,7 @@ def build(run: Run, export: Export, models: dict[str, Compiled], made_of: str) -
     for stem in export.others:
         mend_set(run, f"exports.{stem.split('_')[0]}", models[stem].sql, marks, reach, export.name)
     run.bind_now("evidence.records", "scored.runs")
+    run.engine.define("run.unknown_paths", run.library["exports/_unknown_paths"].sql)
     run.state.setdefault("exports", {})[export.name] = {"made_of": made_of, "scored.runs": run.store.version("scored.runs")}
     return change
 

@@ -3,31 +3,7 @@
 -- version: 1
 -- stage: export-preference
 
-with cited as (
-    select
-        source_file,
-        line_offset,
-        sig_hash,
-        unnest(cited_paths) as path
-    from evidence.records
-),
-
-unknown as (
-    select
-        cited.source_file,
-        cited.line_offset,
-        cited.sig_hash,
-        cited.path
-    from cited
-    cross join run.options as options
-    left join run.known_paths as known_paths
-        on cited.path = known_paths.path
-    where
-        options.known_paths_given
-        and known_paths.path is null
-),
-
-sides as (
+with sides as (
     select
         id,
         provenance as side
@@ -43,7 +19,7 @@ select
     sides.id,
     unknown.path
 from sides
-inner join unknown
+inner join run.unknown_paths as unknown
     on
         unknown.sig_hash = sides.side.sig_hash
         and unknown.source_file = sides.side.source_file

@@ -3,35 +3,11 @@
 -- version: 1
 -- stage: export-sft
 
-with cited as (
-    select
-        source_file,
-        line_offset,
-        sig_hash,
-        unnest(cited_paths) as path
-    from evidence.records
-),
-
-unknown as (
-    select
-        cited.source_file,
-        cited.line_offset,
-        cited.sig_hash,
-        cited.path
-    from cited
-    cross join run.options as options
-    left join run.known_paths as known_paths
-        on cited.path = known_paths.path
-    where
-        options.known_paths_given
-        and known_paths.path is null
-)
-
 select
     file.id,
     unknown.path
 from files.sft as file
-inner join unknown
+inner join run.unknown_paths as unknown
     on
         unknown.sig_hash = file.provenance.sig_hash
         and unknown.source_file = file.provenance.source_file
