@@ -18,7 +18,7 @@ from pipeline.models.tables import Column, Table, is_chronicle
 from pipeline.models.tables import load as load_tables
 from pipeline.settings import Settings
 from pipeline.store import readers, snapshots
-from pipeline.store.delta import DeltaStore
+from pipeline.store.delta import DeltaStore, must_exist
 from pipeline.store.snapshots import LOGS, Snapshot
 
 if TYPE_CHECKING:
@@ -50,8 +50,7 @@ class Warehouse:
         self.path = Path(path)
         self._readings: dict[int, readers.Reading] = {}
         folders = Settings(sql=Path(sql) if sql is not None else None).sql_folders()
-        if not self.path.is_dir():
-            raise WarehouseError(f"{self.path}: there is no warehouse here; `distill run-all` makes one")
+        must_exist(self.path)
         self.library = models.load(folders)
         self.store = DeltaStore(self.path, load_tables(folders))
 

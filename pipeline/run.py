@@ -121,6 +121,10 @@ class Run:
         """Returns the counts of a query with the columns `key` and `amount`."""
         return Counter({row["key"]: int(row["amount"] or 0) for row in self.engine.rows(sql)})
 
+    def sources_in(self, table: str) -> set[str]:
+        """Returns the streams that a bound table has rows of."""
+        return {row["source"] for row in self.engine.rows(f"select distinct source from {table}")}
+
     def empty(self, name: str, table: str) -> None:
         schema: pa.Schema = self.store.tables[table].schema
         self.engine.bind_arrow(name, schema.empty_table())

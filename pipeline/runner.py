@@ -4,11 +4,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from tempfile import TemporaryFile
 from typing import Any
 
 import pyarrow as pa
 
 from pipeline import drift, keyboard
+from pipeline.collect.sources import must_be_there
 from pipeline.disk import replace_file
 from pipeline.errors import TRY_AGAIN, DistillError, GateError, ModelError, WarehouseError
 from pipeline.export import files
@@ -20,10 +22,10 @@ from pipeline.reports.summary import summary_page
 from pipeline.run import Reporter, Run
 from pipeline.session import make_places, opened, publish, recover
 from pipeline.settings import Settings
-from pipeline.stages import COMMANDS, STAGES, Stage, models_hash
+from pipeline.stages import COMMANDS, LAND, STAGES, Stage, models_hash
 from pipeline.store import snapshots
 from pipeline.store.contents import Content, combined_hash
-from pipeline.store.delta import locked
+from pipeline.store.delta import locked, must_exist
 from pipeline.store.snapshots import Snapshot, StageState
 from pipeline.upkeep import compaction
 from pipeline.version import git_sha
@@ -48,10 +50,22 @@ class Outcome:
 
 def run_stages(settings: Settings, reporter: Reporter, command: str = "run-all") -> Outcome:
     """Runs the stages of a command and publishes what they made. Raises LockedError while another run is at work."""
+    _look_ahead(settings, COMMANDS[command])
     with locked(settings.warehouse), opened(settings, reporter) as run:
         recover(run)
         kept, failure = _execute(run, COMMANDS[command])
         return _settle(run, kept, failure)
+
+
+def _look_ahead(settings: Settings, wanted: Sequence[Stage]) -> None:
+    """Fails where a folder has a wrong name before anything is made: later, what was made would be in vain or in the way."""
+    if not settings.warehouse.is_dir():
+        if wanted[0] not in (STAGES[0], LAND):
+            must_exist(settings.warehouse)
+        must_be_there(settings.data)
+        settings.warehouse.mkdir(parents=True, exist_ok=True)
+    settings.reports.mkdir(parents=True, exist_ok=True)
+    TemporaryFile(dir=settings.reports).close()
 
 
 def _execute(run: Run, wanted: Sequence[Stage]) -> tuple[list[tuple[Receipt, StageState | None]], DistillError | None]:

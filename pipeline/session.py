@@ -128,7 +128,7 @@ def publish(run: Run, snapshot: Snapshot) -> tuple[str, ...]:
     page_folder.remember(exports, run.files, run.stamps, pages_moved_at)
     run.stamps.write()
     try:
-        catalog.write(run.store, snapshot)
+        catalog.write(run.store, run.engine, snapshot)
     except (DistillError, OSError) as error:
         # The run is published: the catalog is a convenience beside it, and the next run writes it anew.
         return (f"the catalog was not written, and shows the run before: {error}",)

@@ -12,7 +12,7 @@ from pipeline.audit.checks import CHECKS
 from pipeline.audit.context import Context
 from pipeline.audit.results import Audit, Result
 from pipeline.disk import replace_file
-from pipeline.errors import DistillError, UsageError, WarehouseError
+from pipeline.errors import DistillError, UsageError
 from pipeline.export import corpora
 from pipeline.run import Reporter, Run
 from pipeline.settings import Settings
@@ -29,8 +29,6 @@ def audit(settings: Settings, reporter: Reporter, *, full: bool = False) -> Audi
     full: trace all records back to their source lines, not thirty
     Raises UsageError where nothing is published yet.
     """
-    if not settings.warehouse.is_dir():
-        raise WarehouseError(f"{settings.warehouse}: there is no warehouse here; `distill run-all` makes one")
     with locked(settings.warehouse), session.opened(settings, reporter) as run:
         session.recover(run, trusting=True)
         if run.before is None:
@@ -75,7 +73,7 @@ def _record(run: Run, found: Audit) -> None:
     if run.before is not None:
         # With a table that can't be read the catalog stays as it is.
         with suppress(DistillError, OSError):
-            catalog.write(run.store, run.before)
+            catalog.write(run.store, run.engine, run.before)
 
 
 __all__ = ["Audit", "Context", "Metric", "Result", "audit", "conduct"]

@@ -76,7 +76,7 @@ def _plan(run: Run, models: dict[str, Compiled], before: dict[str, Any]) -> Plan
     rebuild |= _rewritten(run, before["raw.files"]) & models.keys()
     if new_files:
         run.bind("raw.lines", now, files=new_files)
-        fresh = _sources(run, "raw.lines") & models.keys()
+        fresh = run.sources_in("raw.lines") & models.keys()
         _bind_lines(run, fresh - rebuild, known=True, files=new_files)
         overtaken = run.engine.rows("select distinct source from evidence.duplicates where is_known")
         rebuild |= {row["source"] for row in overtaken}
@@ -128,7 +128,7 @@ def _rebuild(run: Run, models: dict[str, Compiled], streams: frozenset[str]) -> 
     _bind_lines(run, set(models), known=False, files=lines.files)
     run.try_models(models.values())
     # Planning a stream's SQL takes longer than finding out that it has no lines.
-    there = _sources(run, "raw.lines")
+    there = run.sources_in("raw.lines")
     return _write(run, {stream: model for stream, model in models.items() if stream in there}, f"source not in ({listed})")
 
 
@@ -190,10 +190,6 @@ def _bind_refused(run: Run, models: dict[str, Compiled]) -> None:
         f"select objects.* from ({objects}) as objects semi join evidence.left_places as records on {place}",
     )
     run.engine.define("evidence.objects", "select * from evidence.left_over")
-    left = _sources(run, "evidence.left_over")
+    left = run.sources_in("evidence.left_over")
     reasons = _settled(run, {stream: model for stream, model in models.items() if stream in left})
     run.engine.materialise("evidence.refused", f"select source, sig_hash, skip_reason, skip_detail from ({reasons})")
-
-
-def _sources(run: Run, table: str) -> set[str]:
-    return {row["source"] for row in run.engine.rows(f"select distinct source from {table}")}

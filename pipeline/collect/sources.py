@@ -79,10 +79,15 @@ class ZstdReader(io.RawIOBase):
         super().close()
 
 
-def discover(data: Path) -> list[SourceFile]:
-    """Returns all stream files below `data`, by name. Raises InputError for a folder that is missing or leads elsewhere."""
+def must_be_there(data: Path) -> None:
+    """Raises InputError where there is no data directory."""
     if not data.is_dir():
         raise InputError(f"{data}: no such data directory; name it with --data DIR or DISTILL_DATA")
+
+
+def discover(data: Path) -> list[SourceFile]:
+    """Returns all stream files below `data`, by name. Raises InputError for a folder that is missing or leads elsewhere."""
+    must_be_there(data)
     root = data.resolve()
     return sorted(_walk(data, root), key=lambda file: file.name)
 

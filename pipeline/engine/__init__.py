@@ -3,6 +3,6 @@
 from pipeline.engine.connection import Engine, ParquetFile
 from pipeline.engine.literals import quoted
 from pipeline.engine.statements import PrintedColumn
-from pipeline.engine.views import table_schemas, write_views
+from pipeline.engine.views import DeclaredView, table_schemas
 
-__all__ = ["Engine", "ParquetFile", "PrintedColumn", "quoted", "table_schemas", "write_views"]
+__all__ = ["DeclaredView", "Engine", "ParquetFile", "PrintedColumn", "quoted", "table_schemas"]

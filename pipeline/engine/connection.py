@@ -1,6 +1,7 @@
 """A connection in memory: what it binds, runs, writes and streams."""
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,18 +13,13 @@ import pyarrow as pa
 from pipeline.engine.literals import quoted
 from pipeline.engine.refusals import told
 from pipeline.engine.statements import PrintedColumn, printable, refuse_all_but_select
-from pipeline.engine.views import NOTES, create_view
+from pipeline.engine.views import NOTES, DeclaredView, create_view, write_views
 from pipeline.errors import NOT_NEEDED, WAY_OUT, DamageError, ForeignError, UsageError
 
 ROWS_PER_BATCH = 8192
 # So many files of one result, if each is no larger, are put into one.
 MANY_FILES = 2
 SMALL_BYTES = 4 * 1024 * 1024
-# The rooms of the warehouse, what a run binds beside them, and what acceptance compares.
-SCHEMAS = (
-    *("raw", "evidence", "scored", "exports", "ops", "replay", "run", "files", "before", "after"),
-    *("fixture", "facts", "fresh", "partial", "review", "without", "lossy"),
-)
 
 
 class ParquetFile(NamedTuple):
@@ -42,6 +38,7 @@ class Engine:
         self._bound: dict[str, tuple[str, ...]] = {}
         self._views: dict[str, tuple[tuple[Any, ...], frozenset[str]]] = {}
         self._is_table: dict[str, bool] = {}
+        self._schemas: set[str] = set()
         config: dict[str, Any] = {
             "memory_limit": memory_limit,
             "temp_directory": str(spill),
@@ -57,12 +54,18 @@ class Engine:
         self._connection.execute("set TimeZone = 'UTC'")
         # A file that a table names is never written again, and hundreds of statements begin with reading its end.
         self._connection.execute("set parquet_metadata_cache = true")
-        for schema in SCHEMAS:
-            self._connection.execute(f"create schema {schema}")
-        self._connection.execute(functions)
+        self._functions = functions
+        self._words: re.Pattern[str] | None = _words_of(functions)
 
     def close(self) -> None:
         self._connection.close()
+
+    def _knowing(self, sql: str) -> duckdb.DuckDBPyConnection:
+        """Returns the connection, with our functions once a statement names one: they take longer than many a statement."""
+        if self._words is not None and self._words.search(sql):
+            self._words = None
+            self._connection.execute(self._functions)
+        return self._connection
 
     def bind(
         self, name: str, files: Sequence[str], schema: pa.Schema, where: str = "", *, with_names: bool = False
@@ -77,13 +80,16 @@ class Engine:
             self._make_room(name)
             self._bound[name] = tuple(files)
             with self._explained(f"the view {name}"):
-                lacking = create_view(self._connection, name, schema, files, where, with_names)
+                lacking = create_view(self._knowing(where), name, schema, files, where, with_names)
             self._views[name] = asked, lacking
         return self._views[name][1]
 
     def _make_room(self, name: str, *, for_table: bool = False) -> None:
         """Something else is about to stand for a name. DuckDB puts no view in the place of a table, nor a table in a view's."""
         self._views.pop(name, None)
+        if (schema := name.split(".")[0]) not in self._schemas:
+            self.execute(f"create schema {schema}")
+            self._schemas.add(schema)
         if self._is_table.get(name, for_table) != for_table:
             self.execute(f"drop {'view' if for_table else 'table'} if exists {name}")
         self._is_table[name] = for_table
@@ -110,7 +116,7 @@ class Engine:
 
     def execute(self, sql: str) -> None:
         with self._explained(sql):
-            self._connection.execute(sql)
+            self._knowing(sql).execute(sql)
 
     def write_parquet(self, sql: str, folder: Path) -> list[ParquetFile]:
         """Writes the result of a query to new Parquet files in a folder, one or more per thread; empty ones are not kept."""
@@ -129,18 +135,18 @@ class Engine:
     def _copied(self, sql: str, target: Path, *options: str) -> list[ParquetFile]:
         said = ", ".join(("format parquet, compression zstd, row_group_size 16384, return_stats", *options))
         with self._explained(sql):
-            written = self._connection.execute(f"copy ({sql}) to {quoted(str(target))} ({said})").fetchall()
+            written = self._knowing(sql).execute(f"copy ({sql}) to {quoted(str(target))} ({said})").fetchall()
         return [ParquetFile(Path(name), int(rows), int(size)) for name, rows, size, *_ in written]
 
     @contextmanager
     def stream(self, sql: str) -> Iterator[pa.RecordBatchReader]:
         """Yields the result of a query as batches. Only one stream may be open at a time."""
         with self._explained(sql):
-            yield self._connection.execute(sql).to_arrow_reader(ROWS_PER_BATCH)
+            yield self._knowing(sql).execute(sql).to_arrow_reader(ROWS_PER_BATCH)
 
     def arrow(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
         with self._explained(sql):
-            return self._connection.execute(sql, parameters).to_arrow_table()
+            return self._knowing(sql).execute(sql, parameters).to_arrow_table()
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """Returns the result of a query as one dict a row."""
@@ -151,6 +157,19 @@ class Engine:
         """Returns the first column of the first row."""
         (row,) = self.rows(sql, parameters)
         return next(iter(row.values()))
+
+    def write_views(self, path: Path, views: Mapping[str, DeclaredView]) -> None:
+        """Writes a DuckDB file with one view per table, in the place of the one that was there."""
+        write_views(self._connection, path, views)
+
+    def rows_in(self, files: Sequence[str]) -> dict[str, int]:
+        """Returns how many rows Parquet files hold, by their names; reads only their ends."""
+        if not files:
+            return {}
+        self._bound["run.counted"] = tuple(files)
+        listed = ", ".join(map(quoted, files))
+        rows = self.rows(f"select file_name, num_rows from parquet_file_metadata([{listed}])")
+        return {row["file_name"]: int(row["num_rows"]) for row in rows}
 
     def files_with(self, files: Sequence[str], condition: str) -> list[str]:
         """Returns those of some Parquet files that hold a row for which the condition is true."""
@@ -167,7 +186,7 @@ class Engine:
     def printable(self, query: str) -> tuple[str, list[PrintedColumn]]:
         """Returns a select whose every value is a number, a truth value or a text, and what its columns are."""
         with self._explained(query):
-            return printable(self._connection, query)
+            return printable(self._knowing(query), query)
 
     @contextmanager
     def _explained(self, sql: str) -> Iterator[None]:
@@ -190,3 +209,9 @@ class Engine:
             except duckdb.Error:
                 return name, file
         return None
+
+
+def _words_of(functions: str) -> re.Pattern[str]:
+    """Returns what every statement that needs one of these functions says; `functions` is for who asks which there are."""
+    names = re.findall(r"create macro (\w+)", functions)
+    return re.compile(rf"\b({'|'.join([*names, 'functions', 'routines'])})\b", re.IGNORECASE)

@@ -11,8 +11,12 @@ from pipeline.engine.literals import quoted
 from pipeline.engine.refusals import told
 from pipeline.errors import ModelError, is_of_surroundings
 
+# Columns, Parquet files, and comments by column; that of "" is the view's own.
+DeclaredView = tuple[pa.Schema, Sequence[str], Mapping[str, str]]
 # What was noted of runs: nothing is made from it, so only who asks for it is told where a file of it is lost.
 NOTES = ("ops.receipts", "ops.runs", "ops.drift")
+# The name of a DuckDB file while it is written.
+_DRAFT = "draft"
 
 
 def table_schemas(declarations: Mapping[str, str]) -> dict[str, pa.Schema]:
@@ -42,31 +46,35 @@ def _table_schema(connection: duckdb.DuckDBPyConnection, name: str, ddl: str) ->
     return pa.schema([field.with_nullable(field.name not in required) for field in schema])
 
 
-def write_views(path: Path, views: Mapping[str, tuple[pa.Schema, Sequence[str], Mapping[str, str]]]) -> None:
-    """Writes a DuckDB file with one view per table: name -> (columns, Parquet files, comments by column; "" = the table's).
-
-    The file is replaced as a whole, so a reader has either the old views or the new ones.
-    """
+def write_views(connection: duckdb.DuckDBPyConnection, path: Path, views: Mapping[str, DeclaredView]) -> None:
+    """Writes a DuckDB file with views. It is replaced as a whole, so a reader has either the old views or the new ones."""
     draft = path.with_name(f".{path.name}.draft")
     draft.unlink(missing_ok=True)
     with told(f"the catalog {path}"):
-        _write_views(draft, views)
+        connection.execute(f"attach {quoted(str(draft))} as {_DRAFT}")
+        own = connection.cursor()
+        try:
+            try:
+                # Each view for itself would wait for the disk.
+                own.begin()
+                _write_views(own, views)
+                own.commit()
+            except duckdb.Error:
+                # A note that is lost ends a transaction, though not the view that stands for it.
+                own.rollback()
+                _write_views(own, views)
+        finally:
+            own.close()
+            connection.execute(f"detach {_DRAFT}")
         draft.replace(path)
 
 
-def _write_views(draft: Path, views: Mapping[str, tuple[pa.Schema, Sequence[str], Mapping[str, str]]]) -> None:
-    connection = duckdb.connect(str(draft))
-    try:
-        for name, (schema, files, _) in views.items():
-            connection.execute(f"create schema if not exists {name.split('.')[0]}")
-            create_view(connection, name, schema, files)
-        # One transaction, for each would wait for the disk.
-        connection.begin()
-        for name, (_, _, comments) in views.items():
-            connection.execute("; ".join(_comment(name, column, comment) for column, comment in comments.items()))
-        connection.commit()
-    finally:
-        connection.close()
+def _write_views(connection: duckdb.DuckDBPyConnection, views: Mapping[str, DeclaredView]) -> None:
+    for name, (schema, files, comments) in views.items():
+        connection.execute(f"create schema if not exists {_DRAFT}.{name.split('.')[0]}")
+        create_view(connection, name, schema, files, database=_DRAFT)
+        said = (_comment(f"{_DRAFT}.{name}", column, comment) for column, comment in comments.items())
+        connection.execute("; ".join(said))
 
 
 def _comment(name: str, column: str, comment: str) -> str:
@@ -81,9 +89,10 @@ def create_view(
     files: Sequence[str],
     where: str = "",
     with_names: bool = False,
+    database: str = "memory",
 ) -> frozenset[str]:
     """Creates a view and returns the columns that its files lack. All files of one version of a table have the same columns."""
-    create = f"create or replace view {name} as"
+    create = f"create or replace view {database}.{name} as"
     lacking: frozenset[str] = frozenset()
     try:
         try:

@@ -15,7 +15,7 @@ from pipeline import acceptance, session
 from pipeline.audit import baseline, conduct
 from pipeline.audit.context import Context
 from pipeline.disk import replace_file
-from pipeline.errors import DistillError, UsageError, WarehouseError
+from pipeline.errors import DistillError, UsageError
 from pipeline.models import Library
 from pipeline.reader import Warehouse
 from pipeline.release import manifest, naming, page, repository, resolving, suite
@@ -106,8 +106,6 @@ def freeze(settings: Settings, name: str, reporter: Reporter, *, tests: str | No
 
 
 def _begin(settings: Settings, name: str, reporter: Reporter, tests: str | None) -> _Attempt:
-    if not settings.warehouse.is_dir():
-        raise WarehouseError(f"{settings.warehouse}: there is no warehouse here; `distill run-all` makes one")
     with locked(settings.warehouse):
         warehouse = Warehouse(settings.warehouse, sql=settings.sql)
         published = warehouse.snapshots()
@@ -165,7 +163,7 @@ def _pin(run: Run, snapshot: Snapshot, document: dict[str, Any]) -> None:
     run.store.append(RELEASES, table, {"run_id": run.run_id, "release": document["name"]})
     # The catalog is a convenience beside it, and the next run writes it anew.
     with suppress(DistillError, OSError):
-        catalog.write(run.store, snapshot)
+        catalog.write(run.store, run.engine, snapshot)
 
 
 def _tag(attempt: _Attempt) -> str:

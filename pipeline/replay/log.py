@@ -166,7 +166,7 @@ def _tidy(warehouse: Warehouse, engine: Engine) -> None:
     with suppress(DistillError, OSError):
         snapshot = snapshots.latest(store, engine)
         if snapshot is not None:
-            catalog.write(store, snapshot)
+            catalog.write(store, engine, snapshot)
 
 
 def _literal(moment: datetime) -> str:

@@ -3,7 +3,7 @@
 import errno
 from pathlib import Path
 
-from pipeline.engine import write_views
+from pipeline.engine import Engine
 from pipeline.store.delta import DeltaStore
 from pipeline.store.snapshots import LOGS, Snapshot
 
@@ -17,7 +17,7 @@ def make_place(store: DeltaStore) -> None:
             raise IsADirectoryError(errno.EISDIR, "is a folder where a file belongs", str(path))
 
 
-def write(store: DeltaStore, snapshot: Snapshot) -> Path:
+def write(store: DeltaStore, engine: Engine, snapshot: Snapshot) -> Path:
     """Writes the catalog of a snapshot; whoever opened the file before keeps the tables of before."""
     views = {}
     for name, table in store.tables.items():
@@ -25,5 +25,5 @@ def write(store: DeltaStore, snapshot: Snapshot) -> Path:
         comments = {"": table.title, **{column.name: column.meaning for column in table.columns}}
         views[name] = (table.schema, store.read(name, version).files, comments)
     path = store.root / NAME
-    write_views(path, views)
+    engine.write_views(path, views)
     return path

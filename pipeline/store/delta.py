@@ -48,6 +48,8 @@ class DeltaStore:
         self.tables = tables
         self._read: dict[tuple[str, int], Version] = {}
         self._newest: dict[str, int] = {}
+        # Opened at the newest version: opening a table takes as long as many a statement.
+        self._opened: dict[str, DeltaTable] = {}
         if bad := sorted(c for c in set(str(self.root)) if c in UNUSABLE or not c.isprintable()):
             raise WarehouseError(f"{str(self.root)!r}: Delta can't keep tables below a path with {', '.join(map(repr, bad))}")
 
@@ -79,6 +81,7 @@ class DeltaStore:
     def forget(self) -> None:
         """Looks anew at what is newest, for who reads while others write."""
         self._newest.clear()
+        self._opened.clear()
 
     def version(self, table: str) -> int:
         """Returns the newest committed version of a table, as this store knows it: there is one writer at a time."""
@@ -98,8 +101,13 @@ class DeltaStore:
             opened = DeltaTable(str(self.path(table)), version=wanted)
             found = self._seen(table, opened)
         if wanted is None:
-            self._newest[table] = found.version
+            self._newest[table], self._opened[table] = found.version, opened
         return found
+
+    def _take(self, table: str) -> DeltaTable:
+        """Returns a table to write to, which nobody else gets: after a commit that failed it is of no use."""
+        opened = self._opened.pop(table, None)
+        return opened if opened is not None else DeltaTable(str(self.path(table)))
 
     def _seen(self, table: str, opened: DeltaTable) -> Version:
         files = tuple(sorted(unquote(uri) for uri in opened.file_uris()))
@@ -134,7 +142,7 @@ class DeltaStore:
             for file in files
         ]
         with _explained(table, self.path(table)):
-            opened = fitted(DeltaTable(str(self.path(table))), self.tables[table], anew=replace)
+            opened = fitted(self._take(table), self.tables[table], anew=replace)
             opened.create_write_transaction(
                 added,
                 mode="overwrite" if replace else "append",
@@ -147,7 +155,7 @@ class DeltaStore:
     def delete(self, table: str, where: str, metadata: Mapping[str, str]) -> None:
         """Takes the rows that match out of a table."""
         with _explained(table, self.path(table)):
-            opened = DeltaTable(str(self.path(table)))
+            opened = self._take(table)
             opened.delete(
                 where,
                 writer_properties=WRITER,
@@ -159,7 +167,7 @@ class DeltaStore:
     def compact(self, table: str, metadata: Mapping[str, str]) -> None:
         """Puts the small files of a table together; its rows stay as they are."""
         with _explained(table, self.path(table)):
-            opened = DeltaTable(str(self.path(table)))
+            opened = self._take(table)
             opened.optimize.compact(
                 target_size=COMPACTED_FILE_BYTES,
                 writer_properties=WRITER,
@@ -171,7 +179,7 @@ class DeltaStore:
     def restore(self, table: str, version: int, metadata: Mapping[str, str] | None = None) -> int:
         """Brings a table back to an earlier version, as a new version. Refuses where a file of that version is gone."""
         with _explained(table, self.path(table)):
-            opened = DeltaTable(str(self.path(table)))
+            opened = self._take(table)
             if opened.version() != version:
                 opened.restore(
                     version,
@@ -213,7 +221,7 @@ class DeltaStore:
     ) -> int:
         with _explained(table, self.path(table)):
             anew = mode == "overwrite" and where is None
-            opened = fitted(DeltaTable(str(self.path(table))), self.tables[table], anew=anew)
+            opened = fitted(self._take(table), self.tables[table], anew=anew)
             write_deltalake(
                 opened,
                 rows,
@@ -236,14 +244,20 @@ class DeltaStore:
         """Returns the version that a commit through an opened table led to, and knows it as the newest."""
         with _explained(table, self.path(table)):
             opened.update_incremental()  # of some commits the table that they went through learns nothing
-            self._newest[table] = self._seen(table, opened).version
+            self._newest[table], self._opened[table] = self._seen(table, opened).version, opened
         return self._newest[table]
+
+
+def must_exist(root: Path) -> None:
+    """Raises WarehouseError where there is no warehouse."""
+    if not root.is_dir():
+        raise WarehouseError(f"{root}: there is no warehouse here; `distill run-all` makes one")
 
 
 @contextmanager
 def locked(root: Path, patience_seconds: float = 0) -> Iterator[None]:
     """Holds the warehouse for one writer. Raises LockedError where another holds it, at once or when patience is at its end."""
-    root.mkdir(parents=True, exist_ok=True)
+    must_exist(root)
     path = root / ".lock"
     lock = FileLock(path, timeout=patience_seconds)
     try:

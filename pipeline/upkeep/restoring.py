@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from pipeline import session
-from pipeline.errors import UsageError, WarehouseError
+from pipeline.errors import UsageError
 from pipeline.export import files, page_folder, pages, playbooks
 from pipeline.export.corpora import EXPORTS
 from pipeline.index import indexing
@@ -50,8 +50,6 @@ def restore(settings: Settings, to: str, reporter: Reporter, *, dry_run: bool = 
     All of it is hashed again and held against what was published; only then is a snapshot published that names what it undid.
     Raises UsageError where nothing is named so, DamageError where a file is not what it was, and leaves what was published.
     """
-    if not settings.warehouse.is_dir():
-        raise WarehouseError(f"{settings.warehouse}: there is no warehouse here; `distill run-all` makes one")
     with locked(settings.warehouse), session.opened(settings, reporter) as run:
         # Who restores may do so because something is not what it looks like.
         run.stamps.forget()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from pipeline import session
-from pipeline.errors import LockedError, WarehouseError
+from pipeline.errors import LockedError
 from pipeline.index import indexing, shelf
 from pipeline.models.tables import is_chronicle
 from pipeline.run import Reporter, Run
@@ -39,8 +39,6 @@ def vacuum(settings: Settings, keep_runs: int, keep_days: float, reporter: Repor
 
     The last good snapshot, releases and what somebody reads right now are always kept.
     """
-    if not settings.warehouse.is_dir():
-        raise WarehouseError(f"{settings.warehouse}: there is no warehouse here; `distill run-all` makes one")
     with locked(settings.warehouse), session.opened(settings, reporter) as run:
         session.recover(run)
         alive = [snapshot for snapshot in snapshots.read_all(run.store, run.engine) if not snapshot.vacuumed]

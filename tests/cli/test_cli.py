@@ -62,6 +62,30 @@ def test_exit_codes(published: Workspace, distill: Distill) -> None:
     assert published.hashes() == before
 
 
+NOWHERE = {
+    "no data": (("run-all", "--data", "nowhere"), "nowhere: no such data directory"),
+    "no data to land": (("land", "--data", "nowhere"), "nowhere: no such data directory"),
+    "nothing to score": (("score",), "there is no warehouse here"),
+    "no place for reports": (("run-all", "--reports", "file/reports"), "file/reports: Not a directory"),
+}
+
+
+@pytest.mark.parametrize("arguments, said", NOWHERE.values(), ids=NOWHERE)
+def test_a_wrong_name_makes_nothing(workspace: Workspace, distill: Distill, arguments: tuple[str, ...], said: str) -> None:
+    """No warehouse to clean up, and no run that finds out at its end."""
+    workspace.write("scrum_reviews.jsonl", [review(1)])
+    (workspace.root / "file").touch()
+    refused(run_in(distill, workspace, *arguments, at=workspace.root), 3, said)
+    for folder in (workspace.settings.exports, workspace.settings.reports):
+        assert not folder.exists()
+    assert not workspace.settings.warehouse.exists() or not any(workspace.settings.warehouse.iterdir())
+
+
+def test_a_run_whose_data_went_away_is_on_record(published: Workspace, distill: Distill) -> None:
+    refused(run_in(distill, published, "run-all", "--data", "nowhere"), 3, "no such data directory")
+    assert "failed and was not published" in run_in(distill, published, "health").out
+
+
 NO_SENSE = (
     ("--memory-limit", "much"),
     ("--memory-limit", ""),
