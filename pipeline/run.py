@@ -8,8 +8,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-import pyarrow as pa
-
 from pipeline.disk import Stamps
 from pipeline.engine import Engine, quoted
 from pipeline.errors import ModelError
@@ -124,7 +122,3 @@ class Run:
     def sources_in(self, table: str) -> set[str]:
         """Returns the streams that a bound table has rows of."""
         return {row["source"] for row in self.engine.rows(f"select distinct source from {table}")}
-
-    def empty(self, name: str, table: str) -> None:
-        schema: pa.Schema = self.store.tables[table].schema
-        self.engine.bind_arrow(name, schema.empty_table())

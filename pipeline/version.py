@@ -2,12 +2,13 @@
 
 import subprocess
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 
 def product_version() -> str:
     """Returns the version of the installed package."""
+    from importlib.metadata import PackageNotFoundError, version  # slow to load, and most commands do not ask
+
     try:
         return version("distillery")
     except PackageNotFoundError:

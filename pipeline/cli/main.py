@@ -15,6 +15,12 @@ from pipeline.cli.trust import acceptance, audit_full
 from pipeline.version import product_version
 
 
+def _version(context: click.Context, option: click.Parameter, asked: bool) -> None:
+    if asked:
+        click.echo(f"distill, version {product_version()}")
+        context.exit()
+
+
 class Ordered(click.Group):
     """Lists commands in the order in which a newcomer meets them."""
 
@@ -23,7 +29,9 @@ class Ordered(click.Group):
 
 
 @click.group(cls=Ordered, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(product_version(), "--version", "-V", prog_name="distill")
+@click.option(
+    "--version", "-V", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version and exit."
+)
 def main() -> None:
     """Refine what AI agents did into data that is safe to learn from.
 

@@ -7,7 +7,6 @@ from typing import Any
 import click
 
 from pipeline.cli.options import Command, run_options, settings_from
-from pipeline.cli.terminal import Terminal
 
 _HELP = {
     "run-all": """Land, build evidence, score, and export what passes every gate.
@@ -34,7 +33,8 @@ def _command(name: str, text: str) -> click.Command:
     @click.command(name, cls=Command, help=text, short_help=text.split("\n")[0].split(". ")[0].removesuffix(".") + ".")
     @run_options
     def run(as_json: bool, **options: Any) -> None:
-        from pipeline.runner import run_stages  # slow to load, and --help does not need it
+        from pipeline.cli.terminal import Terminal  # slow to load, and --help does not need it
+        from pipeline.runner import run_stages
 
         settings = settings_from(options)
         terminal = Terminal(quiet=as_json)

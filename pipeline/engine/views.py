@@ -1,6 +1,6 @@
 """Tables of the warehouse as views on the Parquet files of one version."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -29,21 +29,26 @@ def _table_schemas(declarations: tuple[tuple[str, str], ...]) -> Mapping[str, pa
     connection = duckdb.connect()
     try:
         connection.execute("set TimeZone = 'UTC'")
-        return {name: _table_schema(connection, name, ddl) for name, ddl in declarations}
+        for room in sorted({name.split(".")[0] for name, _ in declarations}):
+            connection.execute(f"create schema {room}")
+        for name, ddl in declarations:
+            try:
+                connection.execute(ddl)
+            except duckdb.Error as error:
+                raise ModelError(f"the table {name} is not declared right: {error}") from error
+        columns = "select schema_name || '.' || table_name, column_name from duckdb_columns() where not is_nullable"
+        required = frozenset(connection.execute(columns).fetchall())
+        return {name: _table_schema(connection, name, required) for name, _ in declarations}
     finally:
         connection.close()
 
 
-def _table_schema(connection: duckdb.DuckDBPyConnection, name: str, ddl: str) -> pa.Schema:
+def _table_schema(connection: duckdb.DuckDBPyConnection, name: str, required: Collection[tuple[str, str]]) -> pa.Schema:
     try:
-        connection.execute(f"create schema if not exists {name.split('.')[0]}")
-        connection.execute(ddl)
         schema: pa.Schema = connection.execute(f"select * from {name}").to_arrow_table().schema
-        rows = connection.execute(f"describe {name}").fetchall()
     except duckdb.Error as error:
         raise ModelError(f"the table {name} is not declared right: {error}") from error
-    required = {row[0] for row in rows if row[2] == "NO"}
-    return pa.schema([field.with_nullable(field.name not in required) for field in schema])
+    return pa.schema([field.with_nullable((name, field.name) not in required) for field in schema])
 
 
 def write_views(connection: duckdb.DuckDBPyConnection, path: Path, views: Mapping[str, DeclaredView]) -> None:

@@ -133,12 +133,10 @@ def bind_published(run: Run) -> None:
 def _bind(run: Run, folder: Path) -> None:
     engine = run.engine
     names = _column(run, "select file from run.drafted order by file")
-    engine.bind_arrow("run.read_pages", _pages(folder, ()))
-    engine.materialise("files.pages", "select * from run.read_pages")
+    engine.bind_arrow("files.pages", _pages(folder, ()))
     batches = (names[start : start + _BATCH] for start in range(0, len(names), _BATCH))
     for pages in threaded(partial(_pages, folder), batches):
-        engine.bind_arrow("run.read_pages", pages)
-        engine.execute("insert into files.pages select * from run.read_pages")
+        engine.bind_arrow("files.pages", pages, more=True)
     engine.define(
         "files.pages_expected",
         "select drafted.file, drafted.page_sha256, playbooks.id, playbooks.evidence_sha256 "

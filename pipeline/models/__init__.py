@@ -1,21 +1,20 @@
 """A .sql file as a Model: its header, its inputs, its fingerprint. No model is known here by name."""
 
-import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
-from typing import NamedTuple
-
-import sqlglot
-from sqlglot import exp
-from sqlglot.errors import SqlglotError
+from typing import TYPE_CHECKING
 
 from pipeline.errors import ModelError
 from pipeline.settings import builtin_sql
 
-DIALECT = "duckdb"
+if TYPE_CHECKING:
+    from sqlglot import exp
+
+    from pipeline.models.parsing import Parsed
+
 LOCK_FILE = "versions.lock"
 # The one file that stands in no room.
 FUNCTIONS = "sql/functions"
@@ -58,13 +57,13 @@ class Model:
     @cached_property
     def fingerprint(self) -> str:
         """sha256 over the tokens of the SQL: comments and layout don't count."""
-        try:
-            return fingerprint_of(self.sql)
-        except SqlglotError as error:
-            raise ModelError(f"{self.path}: not valid SQL: {_first_line(error)}") from None
+        from pipeline.models import parsing
+
+        with parsing.naming(self.path):
+            return parsing.fingerprint_of(self.sql)
 
     @cached_property
-    def query(self) -> exp.Query:
+    def query(self) -> "exp.Query":
         """The parsed SQL. Raises ModelError where it is no single query."""
         return self._parsed.query
 
@@ -75,10 +74,10 @@ class Model:
 
     @property
     def _parsed(self) -> "Parsed":
-        try:
-            parsed = _parsed(self.sql)
-        except SqlglotError as error:
-            raise ModelError(f"{self.path}: not valid SQL: {_first_line(error)}") from None
+        from pipeline.models import parsing
+
+        with parsing.naming(self.path):
+            parsed = parsing.parsed(self.sql)
         if parsed is None:
             raise ModelError(f"{self.path}: a model must be one select")
         return parsed
@@ -86,30 +85,6 @@ class Model:
     def head(self, key: str) -> str:
         """Returns a line of the header by its key, or an empty text."""
         return dict(self.header).get(key, "")
-
-
-@cache  # the functions that models share are asked for once per model
-def fingerprint_of(sql: str) -> str:
-    """Returns the sha256 over the tokens of `sql`."""
-    tokens = sqlglot.tokenize(sql, read=DIALECT)
-    return hashlib.sha256("\x1f".join(f"{t.token_type.name} {t.text}" for t in tokens).encode()).hexdigest()
-
-
-class Parsed(NamedTuple):
-    """A query, and the tables that it reads as `room.table`."""
-
-    query: exp.Query
-    tables: frozenset[str]
-
-    @classmethod
-    def of(cls, query: exp.Query) -> "Parsed":
-        return cls(query, frozenset(f"{table.db}.{table.name}" for table in query.find_all(exp.Table) if table.db))
-
-
-@cache  # one process may run the same models again and again; whoever changes a tree copies it first
-def _parsed(sql: str) -> Parsed | None:
-    parsed = sqlglot.parse_one(sql, dialect=DIALECT)
-    return Parsed.of(parsed) if isinstance(parsed, exp.Query) else None
 
 
 def read_header(text: str) -> tuple[str, dict[str, str]]:
@@ -234,7 +209,3 @@ def write_lock(folder: Path) -> Path:
     path = folder / LOCK_FILE
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]

@@ -3,37 +3,20 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from sqlglot import exp
 
 from pipeline.errors import ModelError
-from pipeline.models import DIALECT, Library, Model, Parsed, fingerprint_of
+from pipeline.models import Library, Model
+from pipeline.models.parsing import DIALECT, Parsed, fingerprint_of
 
 _MACRO = re.compile(r"create macro (\w+)\(")
 OBJECTS = "evidence.objects"
-
-
-@dataclass(frozen=True)
-class Compiled:
-    """SQL ready to run for one model.
-
-    sources:     the streams that it serves (empty for models that serve no stream)
-    inputs:      the tables that it reads
-    fingerprint: of everything that decides its result: version, own SQL, the common file, functions used
-    """
-
-    name: str
-    path: Path
-    version: int
-    sql: str
-    sources: tuple[str, ...]
-    inputs: frozenset[str]
-    fingerprint: str
 
 
 class Merged(NamedTuple):
@@ -43,12 +26,38 @@ class Merged(NamedTuple):
     inputs: frozenset[str]
 
 
+@dataclass(frozen=True)
+class Compiled:
+    """SQL ready to run for one model, put together when it is asked for: a run without anything to do needs fingerprints alone.
+
+    sources:     the streams that it serves (empty for models that serve no stream)
+    fingerprint: of everything that decides its result: version, own SQL, the common file, functions used
+    """
+
+    name: str
+    path: Path
+    version: int
+    sources: tuple[str, ...]
+    fingerprint: str
+    merge: Callable[[], Merged]
+
+    @cached_property
+    def sql(self) -> str:
+        return self.merge().sql
+
+    @cached_property
+    def inputs(self) -> frozenset[str]:
+        """The tables that it reads."""
+        return self.merge().inputs
+
+
 def evidence_model(library: Library, stream: str) -> Compiled:
     """Returns the SQL that turns the object lines of one stream into candidates for evidence."""
     common, own = library["evidence/_common"], library[f"evidence/{stream}"]
     if sources_of(own) != (stream,):
         raise ModelError(f"{own.path}: must read `from {OBJECTS} where source = '{stream}'`, as its file name says")
-    return _compiled(library, own, _evidence_query(common, own, stream), (stream,), [own, *_shared(library, "evidence")])
+    parts = [own, *_shared(library, "evidence")]
+    return _compiled(library, own, partial(_evidence_query, common, own, stream), (stream,), parts)
 
 
 @cache  # one process may run the same models again and again, as tests do
@@ -71,7 +80,8 @@ def scoring_model(library: Library, model: Model) -> Compiled:
     tables = [t for t in model.query.find_all(exp.Table) if f"{t.db}.{t.name}" == "evidence.records"]
     if not tables or tables[0].alias != "records":
         raise ModelError(f"{model.path}: must read `from evidence.records as records`")
-    return _compiled(library, model, _scoring_query(common, model), sources_of(model), [model, *_shared(library, "scored")])
+    parts = [model, *_shared(library, "scored")]
+    return _compiled(library, model, partial(_scoring_query, common, model), sources_of(model), parts)
 
 
 @cache
@@ -83,7 +93,7 @@ def _scoring_query(common: Model, own: Model) -> Merged:
 def plain_model(library: Library, name: str) -> Compiled:
     """Returns a model that runs as it is written."""
     model = library[name]
-    return Compiled(name, model.path, model.version, model.sql, (), model.inputs, effective_fingerprint(library, [model]))
+    return _compiled(library, model, lambda: Merged(model.sql, model.inputs), (), [model])
 
 
 def sources_of(model: Model) -> tuple[str, ...]:
@@ -144,9 +154,10 @@ def _printed(query: exp.Query) -> Merged:
     return Merged(query.sql(dialect=DIALECT, comments=False), Parsed.of(query).tables)
 
 
-def _compiled(library: Library, own: Model, query: Merged, sources: tuple[str, ...], parts: list[Model]) -> Compiled:
-    fingerprint = effective_fingerprint(library, parts)
-    return Compiled(own.name, own.path, own.version, query.sql, sources, query.inputs, fingerprint)
+def _compiled(
+    library: Library, own: Model, merge: Callable[[], Merged], sources: tuple[str, ...], parts: list[Model]
+) -> Compiled:
+    return Compiled(own.name, own.path, own.version, sources, effective_fingerprint(library, parts), merge)
 
 
 def _shared(library: Library, room: str) -> list[Model]:

@@ -4,15 +4,13 @@ import hashlib
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cached_property
 from pathlib import Path
 
 import pyarrow as pa
-import sqlglot
-from sqlglot import exp
 
 from pipeline.engine import table_schemas
-from pipeline.models import DIALECT, read_header
+from pipeline.models import read_header
 
 _COLUMN = re.compile(r'^    "?(\w+)"? (.+?)( not null)?,? -- (.*)$')
 CLOCK_COLUMNS = ("recorded_at", "load_id")
@@ -38,7 +36,7 @@ class Table:
     bulk:    long texts that the key is a hash of
     proof:   SQL condition that ties columns outside the digest to it; empty where there are none
     columns: in order, with their meaning
-    checks:  SQL conditions that Delta enforces on every row written
+    ddl:     the declaration as it is written
     """
 
     name: str
@@ -49,8 +47,15 @@ class Table:
     bulk: tuple[str, ...]
     proof: str
     columns: tuple[Column, ...]
-    checks: dict[str, str]
+    ddl: str
     schema: pa.Schema
+
+    @cached_property
+    def checks(self) -> dict[str, str]:
+        """The SQL conditions that Delta enforces on every row written, by their names."""
+        from pipeline.models.parsing import conditions
+
+        return {_name_of(condition): condition for condition in conditions(self.ddl)}
 
 
 def is_chronicle(table: str) -> bool:
@@ -84,15 +89,9 @@ def _table(name: str, text: str, schema: pa.Schema) -> Table:
         bulk=tuple(filter(None, head.get("bulk", "").split(", "))),
         proof=head.get("proof", ""),
         columns=columns,
-        checks={_name_of(condition): condition for condition in _conditions(text)},
+        ddl=text,
         schema=schema,
     )
-
-
-@cache  # declarations are read anew by every run and every reader of a process
-def _conditions(text: str) -> tuple[str, ...]:
-    parsed = sqlglot.parse_one(text, dialect=DIALECT)
-    return tuple(node.this.sql(dialect=DIALECT) for node in parsed.find_all(exp.CheckColumnConstraint))
 
 
 def _name_of(condition: str) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.engine import Engine
 from pipeline.index.fulltext import FORMAT
-from pipeline.models import fingerprint_of
+from pipeline.models.parsing import fingerprint_of
 from pipeline.settings import builtin_sql
 
 NAMES = {

@@ -15,7 +15,8 @@ from sqlglot.errors import ErrorLevel
 from pipeline import models
 from pipeline.engine import Engine
 from pipeline.export.corpora import EXPORTS
-from pipeline.models import DIALECT, Model, tables
+from pipeline.models import Model, tables
+from pipeline.models.parsing import DIALECT
 
 SQL = Path(__file__).parent.parent.parent / "sql"
 PAGE = (SQL / "README.md").read_text(encoding="utf-8")
