@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 from threading import Thread
 from typing import IO, Any
 
@@ -163,6 +164,15 @@ def stamp(path: Path) -> list[int]:
     """Returns what changes when a file does: size, times, inode."""
     stat = path.stat()
     return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
+
+
+def make_writable(folder: Path) -> None:
+    """Makes a folder, unless it is there. Raises OSError, with its name, where no file can be made in it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(folder)) from error
 
 
 def drop_drafts(folder: Path) -> None:

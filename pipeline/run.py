@@ -106,8 +106,9 @@ class Run:
     def try_models(self, models: Iterable[Compiled]) -> None:
         """Binds every model once, so that a mistake shows although its stream may have no lines. Names the file."""
         for model in models:
+            sql = model.sql
             try:
-                self.engine.define("run.trial", model.sql)
+                self.engine.define("run.trial", sql)
             except ModelError as error:
                 raise ModelError(f"{model.path}: {error}") from error
 

@@ -4,14 +4,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from tempfile import TemporaryFile
 from typing import Any
 
 import pyarrow as pa
 
 from pipeline import drift, keyboard
 from pipeline.collect.sources import must_be_there
-from pipeline.disk import replace_file
+from pipeline.disk import make_writable, replace_file
 from pipeline.errors import TRY_AGAIN, DistillError, GateError, ModelError, WarehouseError
 from pipeline.export import files
 from pipeline.index import indexing
@@ -22,10 +21,10 @@ from pipeline.reports.summary import summary_page
 from pipeline.run import Reporter, Run
 from pipeline.session import make_places, opened, publish, recover
 from pipeline.settings import Settings
-from pipeline.stages import COMMANDS, LAND, STAGES, Stage, models_hash
+from pipeline.stages import COLLECT, COMMANDS, LAND, STAGES, Stage, models_hash
 from pipeline.store import snapshots
 from pipeline.store.contents import Content, combined_hash
-from pipeline.store.delta import locked, must_exist
+from pipeline.store.delta import locked, nowhere
 from pipeline.store.snapshots import Snapshot, StageState
 from pipeline.upkeep import compaction
 from pipeline.version import git_sha
@@ -59,13 +58,12 @@ def run_stages(settings: Settings, reporter: Reporter, command: str = "run-all")
 
 def _look_ahead(settings: Settings, wanted: Sequence[Stage]) -> None:
     """Fails where a folder has a wrong name before anything is made: later, what was made would be in vain or in the way."""
-    if not settings.warehouse.is_dir():
-        if wanted[0] not in (STAGES[0], LAND):
-            must_exist(settings.warehouse)
+    if not any(settings.warehouse.glob("*/*/_delta_log")):
+        if wanted[0] not in (COLLECT, LAND):
+            raise nowhere(settings.warehouse)
         must_be_there(settings.data)
-        settings.warehouse.mkdir(parents=True, exist_ok=True)
-    settings.reports.mkdir(parents=True, exist_ok=True)
-    TemporaryFile(dir=settings.reports).close()
+    make_writable(settings.reports)
+    settings.warehouse.mkdir(parents=True, exist_ok=True)
 
 
 def _execute(run: Run, wanted: Sequence[Stage]) -> tuple[list[tuple[Receipt, StageState | None]], DistillError | None]:

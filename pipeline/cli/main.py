@@ -16,7 +16,7 @@ from pipeline.version import product_version
 
 
 def _version(context: click.Context, option: click.Parameter, asked: bool) -> None:
-    if asked:
+    if asked and not context.resilient_parsing:
         click.echo(f"distill, version {product_version()}")
         context.exit()
 

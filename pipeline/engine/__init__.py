@@ -2,7 +2,7 @@
 
 from pipeline.engine.connection import Engine, ParquetFile
 from pipeline.engine.literals import quoted
-from pipeline.engine.statements import PrintedColumn
+from pipeline.engine.statements import MACRO, PrintedColumn
 from pipeline.engine.views import DeclaredView, table_schemas
 
-__all__ = ["DeclaredView", "Engine", "ParquetFile", "PrintedColumn", "quoted", "table_schemas"]
+__all__ = ["MACRO", "DeclaredView", "Engine", "ParquetFile", "PrintedColumn", "quoted", "table_schemas"]

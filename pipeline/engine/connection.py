@@ -12,9 +12,9 @@ import pyarrow as pa
 
 from pipeline.engine.literals import quoted
 from pipeline.engine.refusals import told
-from pipeline.engine.statements import PrintedColumn, printable, refuse_all_but_select
+from pipeline.engine.statements import MACRO, PrintedColumn, printable, refuse_all_but_select
 from pipeline.engine.views import NOTES, DeclaredView, create_view, write_views
-from pipeline.errors import NOT_NEEDED, WAY_OUT, DamageError, ForeignError, UsageError
+from pipeline.errors import NOT_NEEDED, WAY_OUT, DamageError, ForeignError, ModelError, UsageError
 
 ROWS_PER_BATCH = 8192
 # So many files of one result, if each is no larger, are put into one.
@@ -65,8 +65,11 @@ class Engine:
     def _knowing(self, sql: str) -> duckdb.DuckDBPyConnection:
         """Returns the connection, with our functions once a statement names one: they take longer than many a statement."""
         if self._words is not None and self._words.search(sql):
+            try:
+                self._connection.execute(self._functions)
+            except duckdb.Error as error:
+                raise ModelError(f"sql/functions.sql, or the one below --sql: DuckDB refused it: {error}") from error
             self._words = None
-            self._connection.execute(self._functions)
         return self._connection
 
     def bind(
@@ -170,8 +173,7 @@ class Engine:
         if not files:
             return {}
         self._bound["run.counted"] = tuple(files)
-        listed = ", ".join(map(quoted, files))
-        rows = self.rows(f"select file_name, num_rows from parquet_file_metadata([{listed}])")
+        rows = self.rows("select file_name, num_rows from parquet_file_metadata(?)", [list(files)])
         return {row["file_name"]: int(row["num_rows"]) for row in rows}
 
     def files_with(self, files: Sequence[str], condition: str) -> list[str]:
@@ -215,6 +217,6 @@ class Engine:
 
 
 def _words_of(functions: str) -> re.Pattern[str]:
-    """Returns what every statement that needs one of these functions says; `functions` is for who asks which there are."""
-    names = re.findall(r"create macro (\w+)", functions)
-    return re.compile(rf"\b({'|'.join([*names, 'functions', 'routines'])})\b", re.IGNORECASE)
+    """Returns what every statement says that needs one of these functions, or asks which there are."""
+    names = "|".join(macro[1] for macro in MACRO.finditer(functions))
+    return re.compile(rf"\b({names or 'select'})\b|_functions\b|\bpg_proc\b", re.IGNORECASE)

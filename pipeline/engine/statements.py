@@ -1,5 +1,6 @@
-"""Statements of a reader: what only reads, and how its values are printed."""
+"""Statements: which functions some SQL makes; of a reader, what only reads, and how its values are printed."""
 
+import re
 from typing import NamedTuple
 
 import duckdb
@@ -8,6 +9,8 @@ from duckdb.sqltypes import DuckDBPyType
 from pipeline.engine.literals import quoted
 from pipeline.errors import UsageError
 
+# How a function of ours begins, with its name.
+MACRO = re.compile(r"\bcreate\s+(?:or\s+replace\s+)?(?:macro|function)\s+(\w+)", re.IGNORECASE)
 _READING = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
 # Types that are printed as they are, and types that are printed as JSON; all others are printed as text.
 _PLAIN = {"boolean", "tinyint", "smallint", "integer", "bigint", "utinyint", "usmallint", "uinteger", "ubigint", "double"}

@@ -1,6 +1,7 @@
 """Tables of the warehouse as views on the Parquet files of one version."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -55,7 +56,7 @@ def write_views(connection: duckdb.DuckDBPyConnection, path: Path, views: Mappin
     """Writes a DuckDB file with views. It is replaced as a whole, so a reader has either the old views or the new ones."""
     draft = path.with_name(f".{path.name}.draft")
     draft.unlink(missing_ok=True)
-    with told(f"the catalog {path}"):
+    with told(f"the catalog {path}"), _dropped_on_failure(draft):
         connection.execute(f"attach {quoted(str(draft))} as {_DRAFT}")
         own = connection.cursor()
         try:
@@ -72,6 +73,15 @@ def write_views(connection: duckdb.DuckDBPyConnection, path: Path, views: Mappin
             own.close()
             connection.execute(f"detach {_DRAFT}")
         draft.replace(path)
+
+
+@contextmanager
+def _dropped_on_failure(draft: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
 
 
 def _write_views(connection: duckdb.DuckDBPyConnection, views: Mapping[str, DeclaredView]) -> None:

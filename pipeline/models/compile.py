@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 from sqlglot import exp
 
+from pipeline.engine import MACRO
 from pipeline.errors import ModelError
 from pipeline.models import Library, Model
 from pipeline.models.parsing import DIALECT, Parsed, fingerprint_of
 
-_MACRO = re.compile(r"create macro (\w+)\(")
 OBJECTS = "evidence.objects"
 
 
@@ -98,6 +98,8 @@ def plain_model(library: Library, name: str) -> Compiled:
 
 def sources_of(model: Model) -> tuple[str, ...]:
     """Returns the streams in the `where source = ...` or `source in (...)` of a model's outermost select."""
+    if not isinstance(model.query, exp.Select):
+        raise ModelError(f"{model.path}: must be one plain select, no union")
     where = model.query.args.get("where")
     for node in where.find_all(exp.EQ, exp.In) if where else ():
         if isinstance(node.this, exp.Column) and node.this.name == "source":
@@ -166,7 +168,7 @@ def _shared(library: Library, room: str) -> list[Model]:
 
 @cache
 def _macros(functions: str) -> Mapping[str, str]:
-    starts = [(m[1], m.start()) for m in _MACRO.finditer(functions)]
+    starts = [(m[1], m.start()) for m in MACRO.finditer(functions)]
     ends = [start for _, start in starts[1:]] + [len(functions)]
     return {name: functions[start:end] for (name, start), end in zip(starts, ends, strict=True)}
 

@@ -88,7 +88,8 @@ def _judge(run: Run, models: dict[str, Compiled], new_files: tuple[str, ...], ke
     # Planning a stream's SQL takes longer than finding out that it has no records.
     new = run.sources_in("evidence.records")
     free = [model for model in free if new & set(model.sources)]
-    bound = [model for model in bound if (new | run.sources_in("before.runs")) & set(model.sources)]
+    held = new | run.sources_in("before.runs")
+    bound = [model for model in bound if held & set(model.sources)]
     engine.materialise("run.free_scores", _scores_sql(run, free, columns))
 
     run.bind_now("evidence.records")

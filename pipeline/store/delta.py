@@ -251,7 +251,12 @@ class DeltaStore:
 def must_exist(root: Path) -> None:
     """Raises WarehouseError where there is no warehouse."""
     if not root.is_dir():
-        raise WarehouseError(f"{root}: there is no warehouse here; `distill run-all` makes one")
+        raise nowhere(root)
+
+
+def nowhere(root: Path) -> WarehouseError:
+    """Returns the error that says that there is no warehouse."""
+    return WarehouseError(f"{root}: there is no warehouse here; `distill run-all` makes one")
 
 
 @contextmanager

@@ -75,10 +75,20 @@ def test_a_wrong_name_makes_nothing(workspace: Workspace, distill: Distill, argu
     """No warehouse to clean up, and no run that finds out at its end."""
     workspace.write("scrum_reviews.jsonl", [review(1)])
     (workspace.root / "file").touch()
-    refused(run_in(distill, workspace, *arguments, at=workspace.root), 3, said)
-    for folder in (workspace.settings.exports, workspace.settings.reports):
-        assert not folder.exists()
-    assert not workspace.settings.warehouse.exists() or not any(workspace.settings.warehouse.iterdir())
+    for there in ([], [workspace.settings.warehouse]):
+        for folder in there:
+            folder.mkdir()
+        refused(run_in(distill, workspace, *arguments, at=workspace.root), 3, said)
+        for folder in (workspace.settings.warehouse, workspace.settings.exports, workspace.settings.reports):
+            assert list(workspace.root.glob(f"{folder.name}/*")) == [] and folder.exists() == (folder in there)
+
+
+def test_reports_that_can_not_be_written_stop_a_run_before_it_begins(workspace: Workspace, distill: Distill) -> None:
+    workspace.write("scrum_reviews.jsonl", [review(1)])
+    workspace.settings.reports.mkdir(mode=0o500)
+    done = run_in(distill, workspace, "run-all", mortal=True)
+    refused(done, 3, f"{workspace.settings.reports}: Permission denied", "give the same command again")
+    assert not workspace.settings.warehouse.exists()
 
 
 def test_a_run_whose_data_went_away_is_on_record(published: Workspace, distill: Distill) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from pipeline.engine import Engine
 from pipeline.engine.connection import MANY_FILES, SMALL_BYTES
+from pipeline.errors import ModelError
 
 COLUMNS = pa.schema([pa.field("n", pa.int64())])
 WAYS = {
@@ -54,18 +55,32 @@ NAMING = {
     "in capitals, over lines": "select FILLED\n(\n'x') as n",
     "in quotes": """select "filled"('x') as n""",
     "in a view": "select n from run.filling",
-    "whoever asks which there are": "select function_name as n from duckdb_functions() where function_name = 'filled'",
+    "in a list of functions": "select function_name as n from duckdb_functions() where not internal",
+    "in another list": "select proname as n from pg_proc where proname ilike 'fill_d'",
 }
 
 
+WRITTEN = ("create macro filled(t) as coalesce(t, 'none')", "CREATE OR REPLACE\nFUNCTION Filled (t) as coalesce(t, 'none')")
+
+
+@pytest.mark.parametrize("functions", WRITTEN)
 @pytest.mark.parametrize("sql", NAMING.values(), ids=NAMING)
-def test_our_functions_are_there_for_whoever_names_one(tmp_path: Path, sql: str) -> None:
-    """Most readers name none; making them takes longer than answering."""
-    engine = Engine("create macro filled(t) as coalesce(t, 'none');", spill=tmp_path)
+def test_our_functions_are_there_for_whoever_names_one(tmp_path: Path, sql: str, functions: str) -> None:
+    engine = Engine(functions, spill=tmp_path)
     try:
-        assert engine.value("select count(*) as n from pg_proc where proname like 'fill_d'") == 0
         if "filling" in sql:
             engine.define("run.filling", "select filled('x') as n")
-        assert engine.value(sql) in ("x", "filled")
+        assert engine.value(sql).lower() in ("x", "filled")
+    finally:
+        engine.close()
+
+
+def test_a_mistake_in_our_functions_is_told_as_often_as_it_matters(tmp_path: Path) -> None:
+    engine = Engine("create macro filled(t) as t; create macro broken", spill=tmp_path)
+    try:
+        assert engine.value("select 1 as n") == 1
+        for _ in range(2):
+            with pytest.raises(ModelError, match=r"functions\.sql.* DuckDB refused it: Parser Error"):
+                engine.value("select filled('x') as n")
     finally:
         engine.close()

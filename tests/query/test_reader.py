@@ -109,3 +109,13 @@ def test_an_open_catalog_is_not_pulled_away(workspace: Workspace) -> None:
         assert catalog.execute(count).fetchone() == (4,)
     with duckdb.connect(str(workspace.settings.warehouse / "distillery.duckdb"), read_only=True) as catalog:
         assert catalog.execute(count).fetchone() == (6,)
+
+
+def test_our_functions_are_made_for_who_names_one(published: Workspace, tmp_path: Path) -> None:
+    """Making them takes longer than most answers: here nobody finds out that they are broken, until somebody needs one."""
+    (tmp_path / "sql").mkdir()
+    (tmp_path / "sql/functions.sql").write_text("-- Broken.\n-- version: 1\ncreate macro texts(t) as t; create macro broken")
+    warehouse = Warehouse(published.settings.warehouse, sql=tmp_path / "sql")
+    assert warehouse.sql("select count(*) as n from exports.rag").num_rows == 1
+    with pytest.raises(UsageError, match=r"functions\.sql"):
+        warehouse.sql("select texts('x') as n")

@@ -127,9 +127,9 @@ def _once(load: Callable[[Iterable[Path]], Any]) -> Callable[[Iterable[Path]], A
 def _warm() -> None:
     """Loads what every command needs. What is remembered hangs on the files below sql/ alone."""
     import openai  # noqa: F401 - `replay` loads it late
-    import pyarrow.dataset  # noqa: F401 - DuckDB loads it when it is first given an Arrow table
 
     import pipeline.cli
+    import pipeline.cli.terminal
     import pipeline.collect.evidence
     import pipeline.models
     import pipeline.models.tables
@@ -150,11 +150,12 @@ def _warm() -> None:
             _ = model.inputs, model.fingerprint
     for schema in ("stage_receipt", "run_summary", "drift_report"):
         pipeline.reports.receipts.validator(f"{schema}.v1")
-    pipeline.models.tables.load((builtin_sql(),))
+    for table in pipeline.models.tables.load((builtin_sql(),)).values():
+        _ = table.checks
     for model in library.room("evidence"):
-        pipeline.collect.evidence.evidence_model(library, model.stem)
+        _ = pipeline.collect.evidence.evidence_model(library, model.stem).sql
     for model in library.room("scored"):
-        pipeline.score.scoring.scoring_model(library, model)
+        _ = pipeline.score.scoring.scoring_model(library, model).sql
 
 
 def _obey_modes() -> None:
