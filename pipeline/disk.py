@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
@@ -68,14 +68,18 @@ def _digested(data: bytes) -> tuple[bytes, bytes | None]:
     return data, hashlib.sha256(data).digest() if len(data) == HASH_BLOCK else None
 
 
-def settle_meanwhile(path: Path) -> "Future[str]":
-    """Begins to bring a file to the disk and to work out its sha256, while its caller, which leaves it alone, goes on."""
+def settle_meanwhile(path: Path, read: Callable[[], str] | None = None) -> "Future[str]":
+    """Begins to bring a file to the disk and to work out its sha256, while its caller, which leaves it alone, goes on.
+
+    read: how the file is read for it
+    """
     future: Future[str] = Future()
 
     def work() -> None:
         try:
+            sha256 = read() if read is not None else file_sha256(path)
             to_disk(path)
-            future.set_result(file_sha256(path))
+            future.set_result(sha256)
         except BaseException as error:
             future.set_exception(error)
 
@@ -112,6 +116,7 @@ class Stamps:
         except (OSError, ValueError, RecursionError):
             found = {}
         self._before: dict[str, Any] = found if isinstance(found, dict) else {}
+        self._on_disk = self._before.copy()
 
     def known(self, name: str, path: Path, sha256: str) -> bool | None:
         """Returns the flag of a file that did not change; None where it may have."""
@@ -129,6 +134,11 @@ class Stamps:
         """Keeps what is known of something with this hash for who asks the next time: what is not kept is forgotten."""
         if name not in self._after and self.looks(name, sha256):
             self._after[name] = self._before[name]
+
+    def drop(self, name: str) -> None:
+        """Forgets what is known of something."""
+        self._before.pop(name, None)
+        self._after.pop(name, None)
 
     def forget(self) -> None:
         """From now on everything is read again."""
@@ -151,7 +161,7 @@ class Stamps:
         self._after[name] = [looks, sha256, False]
 
     def write(self) -> None:
-        if self._after != self._before:
+        if self._after != self._on_disk:
             replace_file(self._path, json.dumps(self._after).encode())
 
 

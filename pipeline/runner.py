@@ -209,11 +209,16 @@ def _settle(run: Run, kept: list[tuple[Receipt, StageState | None]], failure: Di
     run_hash = None
     if failure is None:
         _put_files_together(run, done)
-        files.wait_for_hashes(run)
+        try:
+            files.wait_for_hashes(run)
+        except GateError as error:
+            failure = error
         metrics = drift.metrics_of(run.state.setdefault("counts", {}), done)
         report = drift.report(run, done, stages, metrics)
         if report["deterministic_violation"]:
-            failure = GateError("the same input and the same SQL gave another result; see drift.json; nothing was published")
+            failure = failure or GateError(
+                "the same input and the same SQL gave another result; see drift.json; nothing was published"
+            )
         run.state["metrics"] = metrics
         run_hash = _run_hash(run)
         failure = failure or _obstacle(run)

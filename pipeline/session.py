@@ -116,7 +116,7 @@ def publish(run: Run, snapshot: Snapshot) -> tuple[str, ...]:
     # Before it counts: a name says what an index holds, so one that no snapshot names is in nobody's way.
     indexing.put_in_place(run, snapshot)
     snapshots.publish(run.store, snapshot)
-    pages_moved_at = page_folder.put_in_place(exports, run.files, trusted=True)
+    pages_moved = page_folder.put_in_place(exports, run.files, trusted=True)
     moved = files.put_in_place(exports, run.files.values(), trusted=True)
     if snapshot.kind == "restore":
         _drop_others(run, snapshot)
@@ -125,7 +125,8 @@ def publish(run: Run, snapshot: Snapshot) -> tuple[str, ...]:
             run.stamps.remember_own(file.path, file.sha256, stamp(exports / file.path))
         else:
             run.stamps.keep(file.path, file.sha256)
-    page_folder.remember(exports, run.files, run.stamps, pages_moved_at)
+    pages_before = run.before.files.get(page_folder.MANIFEST) if run.before is not None else None
+    page_folder.remember(exports, run.files, pages_before, run.stamps, pages_moved)
     run.stamps.write()
     try:
         catalog.write(run.store, run.engine, snapshot)

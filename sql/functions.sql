@@ -20,6 +20,9 @@ create macro pair_hash(a, b) as hash(a, b);
 -- A number that stands for a text, the same wherever the same engine runs.
 create macro text_hash(t) as hash(t);
 
+-- A number that stands for a record and the line it comes from, the same wherever the same engine runs.
+create macro place_hash(source_file, line_offset, sig_hash) as hash(source_file, line_offset, sig_hash);
+
 -- A JSON string as text.
 create macro text(value) as case when starts_with(value, '"') then value ->> '$' end;
 
@@ -146,6 +149,9 @@ create macro in_order(place, item) as
         list_filter(list_sort(list({'place': place, 'item': item})), lambda held: held.item is not null),
         lambda held: held.item
     );
+
+-- The texts of a group as one, with something between them, in the order of a number and then of a name.
+create macro joined(t, separator, number, name) as string_agg(t, separator order by number, name);
 
 -- The lines of a text that have one of some words in them, divided by bars, in whatever case.
 create macro lines_with(t, words) as regexp_extract_all(t, '(?i)[^\r\n]*(?:' || words || ')[^\r\n]*');

@@ -88,7 +88,7 @@ def reread(export: Export) -> Callable[[Context], list[str]]:
 
     def check(context: Context) -> list[str]:
         context.run.bind_now("evidence.records", "scored.runs", export.table, "exports.texts")
-        corpora.find_conflicts(context.run)
+        corpora.vouch(context.run)
         files.bind_published(context.run, export)
         return _violations(context, f"export-{export.name}", f"{export.name}_file_is_gated", f"{export.name}_texts_fit_id")
 

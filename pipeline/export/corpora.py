@@ -15,6 +15,8 @@ from pipeline.run import Run
 
 TEXTS = "exports.texts"
 CONFLICTS = "exports.conflicts"
+UNKNOWN_PATHS = "run.unknown_paths"
+VOUCHED = "run.vouched"
 OPTIONS = pa.schema(
     {
         "include_review": pa.bool_(),
@@ -128,7 +130,9 @@ def build(run: Run, export: Export, models: dict[str, Compiled], made_of: str) -
     for stem in export.others:
         mend_set(run, f"exports.{stem.split('_')[0]}", models[stem].sql, marks, reach, export.name)
     run.bind_now("evidence.records", "scored.runs")
-    run.engine.define("run.unknown_paths", run.library["exports/_unknown_paths"].sql)
+    # Once, not for each of the checks: that there are none, as without a list, spares them the reading of the file.
+    _materialise(run, UNKNOWN_PATHS, run.library["exports/_unknown_paths"].sql, shared=True)
+    vouch(run)
     run.state.setdefault("exports", {})[export.name] = {"made_of": made_of, "scored.runs": run.store.version("scored.runs")}
     return change
 
@@ -136,6 +140,12 @@ def build(run: Run, export: Export, models: dict[str, Compiled], made_of: str) -
 def find_conflicts(run: Run) -> None:
     """Makes `exports.conflicts` the texts that judges disagree on: over all records, however few are decided again."""
     _materialise(run, CONFLICTS, run.library["exports/conflicts"].sql, shared=True)
+
+
+def vouch(run: Run) -> None:
+    """Makes `run.vouched` what the scores say of all records: every line of a whole file is held against it."""
+    find_conflicts(run)
+    _materialise(run, VOUCHED, run.library["exports/_vouched"].sql, shared=True)
 
 
 def _materialise(run: Run, name: str, sql: str, *, shared: bool) -> None:

@@ -4,6 +4,7 @@ import errno
 import shutil
 from collections.abc import Container, Iterable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -31,6 +32,7 @@ def draft(run: Run, export: Export, change: Change) -> ExportFile:
     target.parent.mkdir(parents=True, exist_ok=True)
     for left in (target, new):
         left.unlink(missing_ok=True)
+    read = None
     with naming(target):
         if change.whole or not _is_published(run, export):
             run.bind_now(export.table)
@@ -42,13 +44,18 @@ def draft(run: Run, export: Export, change: Change) -> ExportFile:
                 _write_lines(run, change.new_rows, export, new)
             else:
                 new.write_bytes(b"")
-            splice(run.settings.exports / export.file, new, change.removed, target)
-    run.hashing[export.file] = settle_meanwhile(target)
+            pieces = (run.settings.exports / export.file, new, change.removed, target)
+            splice(*pieces)
+            read = partial(compare, *pieces)
+    run.hashing[export.file] = settle_meanwhile(target, read)
     return ExportFile(export.file, target.stat().st_size, run.content(export.table).rows, sha256="")
 
 
 def wait_for_hashes(run: Run) -> None:
-    """Completes the files that were drafted: their hashes were worked out while other stages were done."""
+    """Completes the files that were drafted: their hashes were worked out while other stages were done.
+
+    Raises GateError where one that was put together does not read as what it was put together from.
+    """
     for name, sha256 in run.hashing.items():
         with naming(draft_path(run.settings.exports, name)):
             run.files[name] = replace(run.files[name], sha256=sha256.result())
@@ -80,18 +87,15 @@ def draft_again(run: Run, export: Export, version: int, file: ExportFile) -> Non
 def read_again(run: Run, export: Export, change: Change) -> None:
     """Reads a draft back and holds it against what it should be. Raises GateError where it is anything else.
 
-    What was copied must be as it is in the published file, which was read back when it was made. All other lines must be the
-    table's, which checks in SQL see to: they read the whole file as `files.<export>`, the lines that were not copied as
-    `files.<export>_new` and `files.<export>_lines`, and what these should be as `files.<export>_expected`.
+    What was copied must be as it is in the published file, which was read back when it was made; `wait_for_hashes` sees to it.
+    All other lines must be the table's, which checks in SQL see to: they read the whole file as `files.<export>`, the lines
+    that were not copied as `files.<export>_new` and `files.<export>_lines`, what these should be as `files.<export>_expected`.
     """
     target, new = draft_path(run.settings.exports, export.file), _new_lines(run, export)
     fresh, rows = target, export.table
     if new.exists() or not target.exists():
-        published = run.settings.exports / export.file
-        if target.exists():
-            compare(published, new, change.removed, target)
-        else:
-            target = published
+        if not target.exists():
+            target = run.settings.exports / export.file
         fresh, rows = new, change.new_rows or f"(select * from {export.table} where false)"
         new.touch()
     _bind_file(run, export, target, fresh, rows)

@@ -80,15 +80,23 @@ def _lines(content: bytes) -> list[tuple[str, str]]:
     return _LINE.findall(content.decode("utf-8", "replace"))
 
 
-def newest(folder: Path, names: Iterable[str]) -> int | None:
-    """Returns when the last of some files changed in any way, in ns; None where one is missing, a link or no file."""
-    found, below = 0, f"{folder}{os.sep}"
+def times(folder: Path, names: Iterable[str]) -> list[int] | None:
+    """Returns when each of some files changed last in any way, in ns; None where one is missing, a link or no file."""
+    found, below = [], f"{folder}{os.sep}"
     try:
         for name in names:
             held = os.lstat(below + name)
             if not stat.S_ISREG(held.st_mode):
                 return None
-            found = max(found, held.st_ctime_ns)
+            found.append(held.st_ctime_ns)
     except OSError:
         return None
     return found
+
+
+def is_folder(path: str) -> bool:
+    """True where a folder, and no link to one, has this path."""
+    try:
+        return stat.S_ISDIR(os.lstat(path).st_mode)
+    except OSError:
+        return False

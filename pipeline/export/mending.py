@@ -55,7 +55,12 @@ def _difference(run: Run, table: str, sql: str, reach: Reach | None) -> Change:
         return Change()
     declared = run.store.tables[table]
     slim = ", ".join(name for name in declared.schema.names if name not in declared.bulk)
-    was = "before.rows" if reach is None else f"before.rows where {reach.rows}"
+    if reach is None:
+        was = "before.rows"
+    else:
+        # Wide rows of files without any are not read.
+        run.bind("run.some_rows", published, files=tuple(run.engine.files_with(published.files, reach.rows)))
+        was = f"run.some_rows where {reach.rows}"
     for name, rows in (("run.now", f"({sql})"), ("run.was", was)):
         run.engine.materialise(name, f"select id, hash(row) as mark from (select {slim} from {rows}) as row")
     same = "using (id, mark)"

@@ -1,13 +1,15 @@
 """The folder of published pages: whether it is as it was published, and how drafts come into it.
 
 A manifest with the hash of every page is moved last, so that whoever finds it in place finds all that it names. Pages are many,
-so who only wants to know whether there is something to do looks at some of them: their folder shows what came, went or was
-replaced, and a page that was written into is newer than the time at which all were last known to be whole.
+so a run looks at some of them: their folder shows what came, went or was replaced, and a page that was written into is newer
+than the time at which all were last known to be whole, unless a run of ours moved it into place since.
 """
 
 import errno
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 from pipeline.disk import Stamps, file_sha256, is_settled, stamp
@@ -21,6 +23,46 @@ STALE = "STALE"
 MANIFEST_NAME = Path(MANIFEST).name
 # How many bytes of the manifest name the pages that one run looks at: about 10,000.
 _PART = 1024 * 1024
+# After so many runs that moved pages, one looks at all of them again.
+MANY = 32
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of the folder of pages.
+
+    whole_at: until when, in ns, all of them were known to be whole
+    place:    where in the manifest to look next
+    looks:    two times that change when a file comes into the folder, leaves it or is replaced; then which folder it is
+    ours:     since then, from when to when each run moved pages into place, in ns
+    """
+
+    whole_at: int
+    place: int
+    looks: tuple[int, ...]
+    ours: tuple[tuple[int, int], ...] = ()
+
+    @classmethod
+    def read(cls, stamps: Stamps, file: ExportFile, looks: tuple[int, ...]) -> "Known | None":
+        """Returns what is known of the folder that looks so and has this manifest.
+
+        Of another folder, or of an earlier start of the machine, nothing is.
+        """
+        held = stamps.looks(FOLDER, file.sha256)
+        if len(held) < 7 or not all(isinstance(number, int) and number >= 0 for number in held):
+            return None
+        whole_at, place, *then = held[:7]
+        if then[2:] != [*looks[2:]]:
+            return None
+        return cls(whole_at, place, tuple(then), tuple(zip(held[7::2], held[8::2], strict=False)))
+
+    def write(self, stamps: Stamps, file: ExportFile) -> None:
+        place = self.place if self.place < file.bytes else 0
+        stamps.remember_own(FOLDER, file.sha256, [self.whole_at, place, *self.looks, *chain.from_iterable(self.ours)])
+
+    def explains(self, changed_at: int) -> bool:
+        """True where a page that changed last at this time, in ns, is as it was published."""
+        return changed_at <= self.whole_at or any(first <= changed_at <= last for first, last in self.ours)
 
 
 def is_in_place(exports: Path, file: ExportFile, stamps: Stamps, *, in_part: bool = False) -> bool:
@@ -28,45 +70,37 @@ def is_in_place(exports: Path, file: ExportFile, stamps: Stamps, *, in_part: boo
 
     in_part: look at some of the pages, others each time, as long as the folder shows that none came, went or was replaced
     """
-    if not files.is_in_place(exports, file, stamps):
-        return False
+    found = files.is_in_place(exports, file, stamps) and _is_whole(exports, file, stamps, in_part)
+    if not found:
+        stamps.drop(FOLDER)
+    return found
+
+
+def _is_whole(exports: Path, file: ExportFile, stamps: Stamps, in_part: bool) -> bool:
     path, folder = exports / MANIFEST, exports / FOLDER
-    now = _look(folder)
-    whole_at, place, *then = remembered = _remembered(stamps, file, now)
-    if in_part and now == then:
-        names, place = manifest.some(path, place, _PART)
-    else:
-        names = list(manifest.read(path))
-    newest = manifest.newest(folder, names)
-    if newest is not None and newest > whole_at:
-        hashes = manifest.read(path)
-        newest = manifest.newest(folder, hashes)
+    looks = _look(folder)
+    known = Known.read(stamps, file, looks) or Known(0, 0, ())
+    in_part = in_part and known.looks == looks and len(known.ours) < MANY
+    names, place = manifest.some(path, known.place, _PART) if in_part else (list(manifest.read(path)), known.place)
+    times = manifest.times(folder, names)
+    if times is not None and not all(map(known.explains, times)):
+        in_part, hashes = False, manifest.read(path)
+        times = manifest.times(folder, hashes)
         if manifest.on_disk(folder, hashes) != hashes:
             return False
-        whole_at = newest or 0
-    if newest is None:
+    if times is None:
         return False
+    now = Known(known.whole_at, place, looks, known.ours) if in_part else Known(max(times, default=0), place, looks)
     # Times that are new here must be old enough to tell what comes after them.
-    if all(map(is_settled, {whole_at, *now[:2]} - {*remembered})):
-        stamps.remember_own(FOLDER, file.sha256, [whole_at, place, *now])
+    if all(map(is_settled, {now.whole_at, *looks[:2]} - {known.whole_at, *known.looks})):
+        now.write(stamps, file)
     return True
 
 
-def _look(folder: Path) -> list[int]:
+def _look(folder: Path) -> tuple[int, ...]:
     """Returns two times that change when a file comes into a folder, leaves it or is replaced; then which folder it is."""
     held = folder.stat()
-    return [held.st_mtime_ns, held.st_ctime_ns, held.st_ino, held.st_dev, _boot()]
-
-
-def _remembered(stamps: Stamps, file: ExportFile, now: list[int]) -> list[int]:
-    """Returns until when all pages were known to be whole, in ns; where in the manifest to look next; how the folder looked.
-
-    Of another folder, or of an earlier start of the machine, nothing is known.
-    """
-    held = stamps.looks(FOLDER, file.sha256)
-    if len(held) != 7 or not all(isinstance(number, int) and number >= 0 for number in held):
-        return [0, 0]
-    return held if held[4:] == now[2:] and held[1] < file.bytes else [0, 0]
+    return (held.st_mtime_ns, held.st_ctime_ns, held.st_ino, held.st_dev, _boot())
 
 
 def _boot() -> int:
@@ -89,31 +123,32 @@ def odd(exports: Path, file: ExportFile) -> list[str]:
 
 def make_places(exports: Path) -> None:
     """Makes sure that drafted pages can be moved to where they belong, before the run is published."""
-    folder = exports / FOLDER
-    in_the_way = _names(files.draft_path(exports, FOLDER)) & _names(folder) - {STALE}
-    for name in sorted(in_the_way):
-        path = folder / name
-        if path.is_dir() and not path.is_symlink():
-            raise IsADirectoryError(errno.EISDIR, "is a folder where a page belongs", str(path))
+    below = f"{exports / FOLDER}{os.sep}"
+    for name in sorted(_drafted(files.draft_path(exports, FOLDER))) if Path(below).is_dir() else ():
+        if manifest.is_folder(below + name):
+            raise IsADirectoryError(errno.EISDIR, "is a folder where a page belongs", below + name)
 
 
-def put_in_place(exports: Path, published: Mapping[str, ExportFile], *, trusted: bool = False) -> int | None:
+def put_in_place(exports: Path, published: Mapping[str, ExportFile], *, trusted: bool = False) -> tuple[int, int] | None:
     """Moves drafted pages into place and takes away those that are none any more; done again after a kill, it finishes.
 
-    Returns the file system's time after it, in ns; None without drafts. The manifest stays behind, to be moved last. Of what
-    nobody drafted, only files whose bytes are ours are taken away.
+    Returns from when to when it moved them by the file system's time, in ns; None without drafts. The manifest stays behind, to
+    be moved last. Of what nobody drafted, only files whose bytes are ours are taken away.
     """
     drafts, folder, file = files.draft_path(exports, FOLDER), exports / FOLDER, published.get(MANIFEST)
     path = drafts / MANIFEST_NAME
     if file is None or not path.is_file() or not (trusted or file_sha256(path) == file.sha256):
         return None
+    moved: list[str] = []
     if not (trusted and _moved_as_one(drafts, folder, file)):
         folder.mkdir(parents=True, exist_ok=True)
         drafted, pages = f"{drafts}{os.sep}", f"{folder}{os.sep}"
-        for name in sorted(_drafted(drafts) if trusted else _proven(drafts)):
+        moved = sorted(_drafted(drafts) if trusted else _proven(drafts))
+        for name in moved:
             os.replace(drafted + name, pages + name)  # noqa: PTH105 - a Path for each of thousands takes longer
         _take_away(folder, manifest.read(drafts / STALE))
-    return max(_look(folder)[:2])
+    last = max(_look(folder)[:2])
+    return min(manifest.times(folder, moved) or (), default=last), last
 
 
 def _drafted(drafts: Path) -> frozenset[str]:
@@ -146,13 +181,20 @@ def drop_others(exports: Path, published: Mapping[str, ExportFile]) -> None:
         (exports / MANIFEST).unlink()
 
 
-def remember(exports: Path, published: Mapping[str, ExportFile], stamps: Stamps, moved_at: int | None) -> None:
-    """Keeps how the folder looks that this process put pages into; where it moved none, what is known of it stays."""
+def remember(
+    exports: Path, published: Mapping[str, ExportFile], before: ExportFile | None, stamps: Stamps, moved: tuple[int, int] | None
+) -> None:
+    """Keeps how the folder looks that this process put pages into; where it moved none, what is known of it stays.
+
+    before: the manifest that was in place; where nothing is known of it now, this process wrote or read every page
+    """
     file = published.get(MANIFEST)
-    if file is not None and moved_at is not None:
-        # Anywhere in the manifest: else runs that write pages would all look at the first ones.
-        place = moved_at % max(1, file.bytes - _PART)
-        stamps.remember_own(FOLDER, file.sha256, [moved_at, place, *_look(exports / FOLDER)])
+    if file is not None and moved is not None:
+        looks = _look(exports / FOLDER)
+        now = Known(moved[1], 0, looks)
+        if before is not None and (known := Known.read(stamps, before, looks)) is not None:
+            now = replace(known, looks=looks, ours=(*known.ours, moved))
+        now.write(stamps, file)
         stamps.remember_own(MANIFEST, file.sha256, stamp(exports / MANIFEST))
     elif file is not None:
         stamps.keep(FOLDER, file.sha256)

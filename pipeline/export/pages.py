@@ -30,11 +30,12 @@ _BATCH = 5000
 def draft(run: Run) -> ExportFile:
     """Drafts the pages that differ from those in place, the index and the manifest; without a difference there is no draft.
 
-    Looks at all pages: once others are put in place, all of them count as whole.
+    Looks at some of the pages, as a run does that drafts none: nobody vouches for those that it did not look at.
     """
     run.bind_now(TABLE)
     before = run.files.get(MANIFEST)
-    return _draft(run, before if before is not None and is_in_place(run.settings.exports, before, run.stamps) else None)
+    is_there = before is not None and is_in_place(run.settings.exports, before, run.stamps, in_part=True)
+    return _draft(run, before if is_there else None)
 
 
 def draft_again(run: Run, version: int, file: ExportFile) -> None:
@@ -84,10 +85,9 @@ def _draft(run: Run, in_place: ExportFile | None) -> ExportFile:
 def _bind_wanted(run: Run) -> None:
     """Makes `run.wanted` the hashes of all pages by name, and `run.index` the one that is in no table."""
     index: str = run.engine.value(run.library[INDEX].sql)
-    run.engine.bind_arrow("run.index", pa.table({"file": [README], "page": [index]}))
-    run.engine.define(
-        "run.wanted", f"select file, page_sha256 from {TABLE} union all select file, sha256(page) as page_sha256 from run.index"
-    )
+    row = {"file": [README], "page": [index], "page_sha256": [hashlib.sha256(index.encode()).hexdigest()]}
+    run.engine.bind_arrow("run.index", pa.table(row))
+    run.engine.define("run.wanted", f"select file, page_sha256 from {TABLE} union all select file, page_sha256 from run.index")
 
 
 def _write(below: str, batch: pa.RecordBatch) -> None:

@@ -1,5 +1,6 @@
 """Which records an export must decide again after a change: those that changed, and those that a change can reach."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pipeline.run import Run
@@ -7,6 +8,7 @@ from pipeline.store.delta import Version
 
 # Beyond this share of all records, deciding everything is cheaper than finding out what to decide.
 WORTH_IT = 0.1
+KEYS = "select (source, sig_hash) from run.reached"
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,10 @@ def find(run: Run, export: str, made_of: str) -> Reach | None:
     (amount,) = run.engine.rows(amounts)
     if amount["reached"] > WORTH_IT * amount["total"]:
         return None
-    for table in ("scored.runs", "evidence.records"):
-        _bind_reached(run, table)
+    _bind_reached(run, "scored.runs", now.files)
+    records = run.store.read("evidence.records").files
+    # Long texts of files without any are not read.
+    _bind_reached(run, "evidence.records", run.engine.files_with(records, f"(source, sig_hash) in ({KEYS})"))
     return reach
 
 
@@ -52,12 +56,10 @@ def _bind_touched(run: Run, then: Version, now: Version) -> None:
 
 def _texts(run: Run, export: str) -> Reach:
     run.engine.materialise("run.reached", run.library[f"exports/_scope_{export}"].sql)
-    id_name = f"texts.{export}_id"
-    ids = f"select {id_name} from exports.texts as texts semi join run.reached using (source, sig_hash)"
     # Without `is not null` one record without texts would make `not in` true of no row at all.
     return Reach(
-        rows=f"id in ({ids} where {id_name} is not null)",
-        rejects="(source, sig_hash) in (select (source, sig_hash) from run.reached)",
+        rows="id in (select id from run.reached where id is not null)",
+        rejects=f"(source, sig_hash) in ({KEYS})",
     )
 
 
@@ -73,13 +75,9 @@ def _tasks(run: Run) -> Reach:
     return Reach(rows=of_tasks, rejects=of_tasks)
 
 
-def _bind_reached(run: Run, table: str) -> None:
-    """Binds a table to its reached rows, in the files that hold any: long texts of other files are not read."""
-    version = run.store.read(table)
-    run.bind(table, version)
-    files = run.engine.files_with(version.files, "(source, sig_hash) in (select (source, sig_hash) from run.reached)")
-    run.bind("run.some_rows", version, files=tuple(files))
-    run.engine.materialise(
-        "run.rows_of_" + table.replace(".", "_"), "select * from run.some_rows semi join run.reached using (source, sig_hash)"
-    )
-    run.engine.define(table, "select * from run.rows_of_" + table.replace(".", "_"))
+def _bind_reached(run: Run, table: str, files: Iterable[str]) -> None:
+    """Binds a table to its reached rows, which are in some of its files."""
+    run.bind("run.some_rows", run.store.read(table), files=tuple(files))
+    rows = "run.rows_of_" + table.replace(".", "_")
+    run.engine.materialise(rows, "select * from run.some_rows semi join run.reached using (source, sig_hash)")
+    run.engine.define(table, f"select * from {rows}")

@@ -1,5 +1,6 @@
 """Files of JSON lines sorted by id: a published one is mended by copying all of it but the lines that changed."""
 
+import hashlib
 import mmap
 import os
 from collections.abc import Iterator
@@ -29,15 +30,19 @@ def splice(published: Path, new: Path, removed: frozenset[str], target: Path) ->
                 _copy(source, out, piece)
 
 
-def compare(published: Path, new: Path, removed: frozenset[str], target: Path) -> None:
-    """Reads a spliced file back. Raises GateError where it is not what was to be written."""
+def compare(published: Path, new: Path, removed: frozenset[str], target: Path) -> str:
+    """Reads a spliced file back and returns its sha256. Raises GateError where it is not what was to be written."""
+    sha256 = hashlib.sha256()
     with published.open("rb") as source, target.open("rb") as written:
         for piece in _pieces(published, new, removed):
             for expected in [piece] if isinstance(piece, bytes) else _blocks(source, piece):
-                if written.read(len(expected)) != expected:
+                found = written.read(len(expected))
+                if found != expected:
                     raise GateError(f"{target}: reads otherwise than it was written; nothing was published")
+                sha256.update(found)
         if written.read(1):
             raise GateError(f"{target}: is longer than what was written; nothing was published")
+    return sha256.hexdigest()
 
 
 def survey(path: Path) -> int:

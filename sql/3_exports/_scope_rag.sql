@@ -3,17 +3,14 @@
 -- version: 1
 
 with ids as (
-    select distinct texts.rag_id as id
-    from exports.texts as texts
-    inner join run.touched as touched
-        on
-            texts.source = touched.source
-            and texts.sig_hash = touched.sig_hash
+    select distinct rag_id as id
+    from run.touched
 )
 
 select
     texts.source,
-    texts.sig_hash
+    texts.sig_hash,
+    texts.rag_id as id
 from exports.texts as texts
 inner join ids
     on texts.rag_id = ids.id
@@ -22,5 +19,6 @@ union
 
 select
     source,
-    sig_hash
+    sig_hash,
+    rag_id as id
 from run.touched

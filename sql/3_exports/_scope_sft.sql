@@ -3,17 +3,14 @@
 -- version: 1
 
 with ids as (
-    select distinct texts.sft_id as id
-    from exports.texts as texts
-    inner join run.touched as touched
-        on
-            texts.source = touched.source
-            and texts.sig_hash = touched.sig_hash
+    select distinct sft_id as id
+    from run.touched
 )
 
 select
     texts.source,
-    texts.sig_hash
+    texts.sig_hash,
+    texts.sft_id as id
 from exports.texts as texts
 inner join ids
     on texts.sft_id = ids.id
@@ -22,5 +19,6 @@ union
 
 select
     source,
-    sig_hash
+    sig_hash,
+    sft_id as id
 from run.touched

@@ -5,22 +5,30 @@
 -- version: 1
 
 with changed_subjects as (
-    select distinct texts.subject
-    from exports.texts as texts
+    select distinct touched.subject
+    from run.touched as touched
     inner join run.changed as changed
         on
-            texts.source = changed.source
-            and texts.sig_hash = changed.sig_hash
-    where texts.subject is not null
+            touched.source = changed.source
+            and touched.sig_hash = changed.sig_hash
+    where touched.subject is not null
 ),
 
-shared_subjects as (
-    select texts.subject
+spoken as (
+    select
+        texts.source,
+        texts.sig_hash,
+        texts.subject
     from exports.texts as texts
     inner join changed_subjects
         on texts.subject = changed_subjects.subject
-    group by texts.subject
-    having min(texts.source) <> max(texts.source)
+),
+
+shared_subjects as (
+    select subject
+    from spoken
+    group by subject
+    having min(source) <> max(source)
 )
 
 select runs.task_id
@@ -34,10 +42,10 @@ union
 
 select runs.task_id
 from scored.runs as runs
-inner join exports.texts as texts
+inner join spoken
     on
-        runs.source = texts.source
-        and runs.sig_hash = texts.sig_hash
+        runs.source = spoken.source
+        and runs.sig_hash = spoken.sig_hash
 inner join shared_subjects
-    on texts.subject = shared_subjects.subject
+    on spoken.subject = shared_subjects.subject
 where runs.category = 'accepted'

@@ -20,5 +20,5 @@ select
     || chr(10) || chr(10)
     || '| playbook | accepted | partially accepted | steps to verify | last seen |' || chr(10)
     || '|---|--:|--:|--:|---|' || chr(10)
-    || coalesce(array_to_string(in_order({'place': place, 'id': id}, entry), chr(10)) || chr(10), '') as page
+    || coalesce(joined(entry, chr(10), place, id) || chr(10), '') as page
 from entries

@@ -1,6 +1,7 @@
 -- Every pair of the preference file holds something accepted against something that was not, of two runs and two texts:
 -- of one task; of two tasks about one subject, from two streams; or both from one record in which somebody decided.
 -- No text that judges disagree on, and no two that begin alike as far as the switches say.
+-- Of texts and alternatives only those of named records are held beside the scores: there may be many times as many.
 -- grain: one row per violation
 -- version: 1
 -- stage: export-preference
@@ -31,6 +32,30 @@ named as (
     select rejected_hash as sig_hash from lines
 ),
 
+texts as (
+    select
+        texts.source,
+        texts.sig_hash,
+        texts.subject,
+        texts.instruction_is_blank,
+        texts.instruction_key,
+        texts.content_key
+    from exports.texts as texts
+    inner join named
+        on texts.sig_hash = named.sig_hash
+),
+
+alternatives as (
+    select
+        records.source,
+        records.sig_hash,
+        records.alternative_run_id
+    from evidence.records as records
+    inner join named
+        on records.sig_hash = named.sig_hash
+    where records.alternative_run_id is not null
+),
+
 sides as (
     select
         runs.source,
@@ -45,15 +70,15 @@ sides as (
         texts.instruction_is_blank,
         texts.instruction_key,
         conflicts.detail as conflict,
-        records.alternative_run_id
+        alternatives.alternative_run_id
     from scored.runs as runs
     inner join named
         on runs.sig_hash = named.sig_hash
-    left join evidence.records as records
+    left join alternatives
         on
-            runs.source = records.source
-            and runs.sig_hash = records.sig_hash
-    left join exports.texts as texts
+            runs.source = alternatives.source
+            and runs.sig_hash = alternatives.sig_hash
+    left join texts
         on
             runs.source = texts.source
             and runs.sig_hash = texts.sig_hash

@@ -3,40 +3,28 @@
 -- version: 1
 -- stage: export-sft
 
-with disputed as (
+with lines as (
     select
-        texts.source,
-        texts.sig_hash,
-        conflicts.detail
-    from exports.texts as texts
-    inner join exports.conflicts as conflicts
-        on
-            texts.instruction_key = conflicts.instruction_key
-            and texts.content_key = conflicts.content_key
+        id,
+        quality_score,
+        is_blank(source_run_id) or is_blank(task_id) or created_at is null as is_incomplete,
+        place_hash(provenance.source_file, provenance.line_offset, provenance.sig_hash) as place
+    from files.sft
 )
 
 select
-    file.id,
-    file.quality_score as claimed_category,
-    runs.category,
-    disputed.detail as conflict
-from files.sft as file
+    lines.id,
+    lines.quality_score as claimed_category,
+    vouched.category,
+    vouched.conflict
+from lines
 cross join run.options as options
-left join scored.runs as runs
-    on
-        runs.sig_hash = file.provenance.sig_hash
-        and runs.source_file = file.provenance.source_file
-        and runs.line_offset = file.provenance.line_offset
-left join disputed
-    on
-        runs.source = disputed.source
-        and runs.sig_hash = disputed.sig_hash
+left join run.vouched as vouched
+    on lines.place = vouched.place
 where
-    runs.category is null
-    or disputed.detail is not null
-    or runs.category <> file.quality_score
-    or is_blank(file.source_run_id)
-    or is_blank(file.task_id)
-    or file.created_at is null
-    or runs.category not in ('accepted', 'partially_accepted')
-    or (runs.category = 'partially_accepted' and not options.include_partial)
+    vouched.category is null
+    or vouched.conflict is not null
+    or vouched.category <> lines.quality_score
+    or vouched.category not in ('accepted', 'partially_accepted')
+    or (vouched.category = 'partially_accepted' and not options.include_partial)
+    or lines.is_incomplete

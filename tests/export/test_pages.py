@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from pipeline.audit.checks import Context, files_equal_tables
 from pipeline.disk import file_sha256
 from pipeline.errors import WarehouseError
-from pipeline.export import page_folder
+from pipeline.export import manifest, page_folder
 from pipeline.export.files import STAMPS
 from pipeline.query.health import examine
 from pipeline.session import opened
@@ -45,6 +46,11 @@ def names(workspace: Workspace) -> dict[str, str]:
 
 def page_of(workspace: Workspace, title: str = "f3.py") -> Path:
     return workspace.settings.exports / FOLDER / names(workspace)[title]
+
+
+def pages_equal_table(workspace: Workspace) -> bool:
+    ours = {row["file"]: row["page"].encode() for row in workspace.rows("exports.playbooks")}
+    return {name: page for name, page in page_files(workspace).items() if name in ours} == ours
 
 
 def write_into(path: Path) -> None:
@@ -241,16 +247,43 @@ def test_pages_of_another_folder_say_nothing_of_these(small: Workspace) -> None:
     assert page_files(small) == before
 
 
-def test_a_run_that_writes_pages_looks_at_all(small: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From then on all count as whole: none may be that was written into where nobody looked."""
+def test_a_run_that_writes_pages_vouches_for_no_other(small: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that somebody wrote into before is found by the run that looks at it, and by `health` at any time."""
     monkeypatch.setattr("pipeline.export.page_folder._PART", 200)
     small.passed()
-    for name in sorted(names(small).values())[::4]:
+    for number, name in enumerate(sorted(names(small).values())[::4]):
         write_into(small.settings.exports / FOLDER / name)
-    small.write(STREAM, [review("new", "accept", "new")])
+        small.write(STREAM, [review(f"new {number}", "accept", f"new {number}")])
+        small.passed()
+        runs = 0
+        while not pages_equal_table(small):
+            assert examine(small.settings.warehouse, small.settings.exports).broken
+            runs += 1
+            assert runs <= 14
+            small.passed()
+        assert not examine(small.settings.warehouse, small.settings.exports).broken
+
+
+def test_pages_of_many_runs_are_not_read_again(small: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that runs moved into place are known by when; after some such runs one looks at all pages, and counts anew."""
+    monkeypatch.setattr("pipeline.export.page_folder.MANY", 3)
     small.passed()
-    ours = {row["file"]: row["page"].encode() for row in small.rows("exports.playbooks")}
-    assert {name: page for name, page in page_files(small).items() if name in ours} == ours
+    read, kept = [], []
+    on_disk = manifest.on_disk
+
+    def watched(folder: Path, names: Iterable[str]) -> dict[str, str]:
+        read.extend(names)
+        return on_disk(folder, names)
+
+    monkeypatch.setattr(manifest, "on_disk", watched)
+    for number in range(5):
+        small.write(STREAM, [review(f"new {number}", "accept", f"new {number}")])
+        time.sleep(0.1)
+        small.passed()
+        kept.append(len(json.loads((small.settings.warehouse / STAMPS).read_bytes())[FOLDER][0]) - 7)
+        assert pages_equal_table(small)
+    assert not read
+    assert kept == [2, 4, 6, 2, 4]
 
 
 def test_a_restore_reads_every_page(small: Workspace) -> None:

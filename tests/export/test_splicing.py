@@ -1,5 +1,6 @@
 """A published file mended by copying what stays: the bytes are those of a file that is written anew."""
 
+import hashlib
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 from pipeline.errors import GateError
 from pipeline.export import splicing
 from pipeline.export.splicing import compare, splice
+from tests.conftest import Workspace
+from tests.support.rows import review
 
 # Some ids begin as others end, and lines are of any length: what is looked for may stand anywhere.
 IDS = st.text("ab", min_size=1, max_size=6)
@@ -43,7 +46,7 @@ def test_a_spliced_file_is_the_one_that_is_written_anew(
             patch.setattr(os, "copy_file_range", refused, raising=False)
         splice(published, new, removed, target)
         assert target.read_bytes() == whole
-        compare(published, new, removed, target)
+        assert compare(published, new, removed, target) == hashlib.sha256(whole).hexdigest()
 
 
 @pytest.mark.parametrize(
@@ -65,6 +68,28 @@ def test_what_was_written_otherwise_is_found(tmp_path: Path, harm: Callable[[byt
     target.write_bytes(harm(target.read_bytes()))
     with pytest.raises(GateError, match="target"):
         compare(published, new, frozenset({"b"}), target)
+
+
+def test_a_copy_that_reads_otherwise_stops_the_run(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The checks in SQL read new lines to the letter, and of copied ones only where they come from."""
+    workspace.write("observer_reviews.jsonl", [review("t", "accept", f"fine {number}", number % 60) for number in range(40)])
+    workspace.passed()
+    before = workspace.files()
+    workspace.write("observer_reviews.jsonl", [review("t", "accept", "more", 59)])
+
+    def spliced(published: Path, new: Path, removed: frozenset[str], target: Path) -> None:
+        splice(published, new, removed, target)
+        target.write_bytes(target.read_bytes().replace(b"fine 7", b"mine 7"))
+
+    monkeypatch.setattr("pipeline.export.files.splice", spliced)
+    outcome = workspace.run()
+    assert isinstance(outcome.failure, GateError)
+    assert "reads otherwise than it was written" in str(outcome.failure)
+    assert not outcome.summary["overall_passed"]
+    assert workspace.files() == before
+    monkeypatch.undo()
+    workspace.passed()
+    assert b"mine 7" not in workspace.files()["rag/playbooks.jsonl"]
 
 
 def test_a_line_to_remove_must_be_there(tmp_path: Path) -> None:
