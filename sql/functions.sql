@@ -150,9 +150,6 @@ create macro in_order(place, item) as
         lambda held: held.item
     );
 
--- The texts of a group as one, with something between them, in the order of a number and then of a name.
-create macro joined(t, separator, number, name) as string_agg(t, separator order by number, name);
-
 -- The lines of a text that have one of some words in them, divided by bars, in whatever case.
 create macro lines_with(t, words) as regexp_extract_all(t, '(?i)[^\r\n]*(?:' || words || ')[^\r\n]*');
 

@@ -1,24 +1,63 @@
--- The page that lists all playbooks, those with most evidence first.
+-- The page that lists the playbooks, those with most evidence first; no more than people read and a browser shows.
 -- grain: one row
 -- version: 1
 
-with entries as (
+with known as (
     select
-        id,
-        0 - accepted - partially_accepted as place,
+        id as playbook_id,
+        title,
+        accepted,
+        partially_accepted,
         accepted + partially_accepted as records,
+        steps_in_all,
+        last_seen_at,
+        file
+    from exports.playbooks
+),
+
+ranked as (
+    select
+        *,
+        row_number() over (order by records desc, playbook_id) as place
+    from known
+),
+
+entries as (
+    select
+        place,
         '| [' || markdown(cut(title, 100)) || '](' || file || ') | ' || accepted || ' | ' || partially_accepted || ' | '
         || steps_in_all || ' | ' || day(last_seen_at) || ' |' as entry
-    from exports.playbooks
+    from ranked
+    where place <= 1000
+),
+
+listed as (
+    select array_to_string(in_order(place, entry), chr(10)) || chr(10) as lines
+    from entries
+),
+
+counted as (
+    select
+        count(*) as playbooks,
+        coalesce(sum(records), 0) as records
+    from known
 )
 
 select
     '# Playbooks' || chr(10) || chr(10)
-    || count(*) || ' playbooks of ' || coalesce(sum(records), 0)
+    || counted.playbooks || ' playbooks of ' || counted.records
     || ' records. Each is drawn from what the retrieval corpus let out: nothing rejected, nothing that waits for a human.'
     || chr(10) || 'distill writes these pages from `exports.playbooks`; it replaces what is changed here.'
+    || case
+        when counted.playbooks > 1000
+            then
+                chr(10) || 'Listed are the 1000 with most evidence; `distill sql "select title, file from exports.playbooks"`'
+                || ' names all of them.'
+        else ''
+    end
     || chr(10) || chr(10)
     || '| playbook | accepted | partially accepted | steps to verify | last seen |' || chr(10)
     || '|---|--:|--:|--:|---|' || chr(10)
-    || coalesce(joined(entry, chr(10), place, id) || chr(10), '') as page
-from entries
+    || coalesce(listed.lines, '') as page
+from counted
+cross join listed

@@ -235,6 +235,19 @@ def test_no_text_forges_markdown(workspace: Workspace) -> None:
         assert len(re.findall(r"(?<!\\)\[", line)) == 1 and len(re.findall(r"(?<!\\)\|", line)) == 6
 
 
+def test_the_index_lists_no_more_than_people_read(workspace: Workspace) -> None:
+    workspace.write(STREAM, [review(f"t{n}", "accept", f"text {n}", n % 60, file=f"f{n:04}.py") for n in range(1003)])
+    workspace.write(STREAM, [review("again", "accept", f"more {n}", n % 60, file=f"f{n:04}.py") for n in (1002, 7)])
+    workspace.passed()
+    head, listed = workspace.files()[f"{FOLDER}/README.md"].decode().split("|---|--:|--:|--:|---|\n")
+    assert "1003 playbooks of 1005 records" in head and "Listed are the 1000 with most evidence" in head
+    ids = {row["file"]: row["id"] for row in workspace.rows("exports.playbooks")}
+    files = re.findall(r"\]\((.*)\)", listed)
+    assert len(files) == 1000
+    assert {name[:5] for name in files[:2]} == {"f1002", "f0007"}
+    assert [ids[name] for name in files[2:]] == sorted(ids[name] for name in files[2:])
+
+
 SECTIONS = ("## Steps to verify", "## Models that succeeded", "## Exemplars", "## Warnings")
 
 LEAKS = {
