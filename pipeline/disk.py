@@ -10,9 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
 from threading import Thread
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from pipeline.parallel import threaded
+
+Result = TypeVar("Result")
 
 HASH_BLOCK = 8 * 1024 * 1024
 # How coarse the times of files may be.
@@ -68,23 +70,18 @@ def _digested(data: bytes) -> tuple[bytes, bytes | None]:
     return data, hashlib.sha256(data).digest() if len(data) == HASH_BLOCK else None
 
 
-def settle_meanwhile(path: Path, read: Callable[[], str] | None = None) -> "Future[str]":
-    """Begins to bring a file to the disk and to work out its sha256, while its caller, which leaves it alone, goes on.
+def meanwhile(work: Callable[[], Result]) -> "Future[Result]":
+    """Begins some work in a thread of its own, while its caller goes on."""
+    future: Future[Result] = Future()
 
-    read: how the file is read for it
-    """
-    future: Future[str] = Future()
-
-    def work() -> None:
+    def run() -> None:
         try:
-            sha256 = read() if read is not None else file_sha256(path)
-            to_disk(path)
-            future.set_result(sha256)
+            future.set_result(work())
         except BaseException as error:
             future.set_exception(error)
 
     # Unlike those of a pool, such a thread keeps no process alive that is told to end.
-    Thread(target=work, daemon=True).start()
+    Thread(target=run, daemon=True).start()
     return future
 
 

@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from pipeline.disk import Stamps
 from pipeline.engine import Engine, quoted
@@ -31,11 +31,24 @@ class Reporter(Protocol):
     def done(self, receipt: Receipt) -> None: ...
 
 
+class Drafting(NamedTuple):
+    """Work on a drafted file that goes on while the run does other things.
+
+    copying: putting it together
+    hashing: reading it back; its sha256
+    saving:  bringing it to the disk
+    """
+
+    copying: Future[None]
+    hashing: Future[str]
+    saving: Future[None]
+
+
 @dataclass
 class Run:
     """One run: where it works, since when, and what was published before it.
 
-    hashing: of files that were drafted, the sha256 that is still worked out
+    drafting: of files that were drafted, the work that still goes on
     """
 
     settings: Settings
@@ -50,7 +63,7 @@ class Run:
     state: dict[str, Any] = field(default_factory=dict)
     contents: dict[str, Content] = field(default_factory=dict)
     files: dict[str, ExportFile] = field(default_factory=dict)
-    hashing: dict[str, Future[str]] = field(default_factory=dict)
+    drafting: dict[str, Drafting] = field(default_factory=dict)
     digests: dict[str, dict[str, str]] = field(default_factory=dict)
     shared: set[str] = field(default_factory=set)
     stamps: Stamps = field(default_factory=lambda: Stamps(Path()))

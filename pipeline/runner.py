@@ -146,6 +146,7 @@ def _do(run: Run, stage: Stage, receipt: Receipt, before: StageState | None) -> 
         receipt.record_counts = stage.count(run, compiled)
         run.state.setdefault("counts", {})[stage.name] = receipt.record_counts
         _check(run, stage)
+        stage.confirm(run)
     _warn(run, stage, receipt)
     receipt.outputs = [_table(run, name) for name in stage.outputs]
     receipt.output_hash = combined_hash({table["name"]: table["sha256"] for table in receipt.outputs})
@@ -209,10 +210,7 @@ def _settle(run: Run, kept: list[tuple[Receipt, StageState | None]], failure: Di
     run_hash = None
     if failure is None:
         _put_files_together(run, done)
-        try:
-            files.wait_for_hashes(run)
-        except GateError as error:
-            failure = error
+        files.wait_for_files(run)
         metrics = drift.metrics_of(run.state.setdefault("counts", {}), done)
         report = drift.report(run, done, stages, metrics)
         if report["deterministic_violation"]:
@@ -230,6 +228,7 @@ def _settle(run: Run, kept: list[tuple[Receipt, StageState | None]], failure: Di
     if failure is None:
         notes = _publish(run, stages, str(run_hash), ended)
     else:
+        files.abandon(run)
         recover(run)
     return Outcome(run.run_id, summary, report, documents, failure, notes)
 

@@ -32,6 +32,7 @@ class Stage:
     intact:  whether what it made is still there
     settles: False for a part of a stage, which leaves the stage itself to be done
     count:   what went in and came out
+    confirm: what is left to find out once the checks held
     """
 
     name: str
@@ -44,6 +45,7 @@ class Stage:
     count: Callable[[Run, Models], dict[str, Any]]
     intact: Callable[[Run], bool] = lambda run: True
     settles: bool = True
+    confirm: Callable[[Run], None] = lambda run: None
 
 
 def models_hash(compiled: Models) -> str:
@@ -88,9 +90,10 @@ def _export(export: Export) -> Stage:
         return {"switches": corpora.bind_switches(run)}
 
     def build(run: Run, models: Models, made_of: str) -> None:
-        change = corpora.build(run, export, models, made_of)
-        run.files[export.file] = files.draft(run, export, change)
-        files.read_again(run, export, change)
+        decided = corpora.decide(run, export, models, made_of)
+        run.files[export.file] = files.draft(run, export, decided.change)
+        corpora.set_apart(run, export, models, decided)
+        files.read_again(run, export, decided.change)
 
     def intact(run: Run) -> bool:
         file = run.files.get(export.file)
@@ -106,6 +109,7 @@ def _export(export: Export) -> Stage:
         build=build,
         count=lambda run, models: counts.exported(run, export),
         intact=intact,
+        confirm=lambda run: files.wait_for_hash(run, export),
     )
 
 

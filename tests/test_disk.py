@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import disk
-from pipeline.disk import BlockHash, settle_meanwhile
+from pipeline.disk import BlockHash, file_sha256, meanwhile
 
 
 class Halting(io.BytesIO):
@@ -44,11 +45,8 @@ def test_a_hash_over_blocks_is_the_same_however_it_is_made(
         assert read.hexdigest() == by_hand(content[:came] + more, block)
 
 
-def test_a_file_is_settled_meanwhile(tmp_path: Path) -> None:
+def test_who_waits_for_work_has_its_result_or_hears_why_there_is_none(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"content")
-    assert settle_meanwhile(tmp_path / "file").result() == hashlib.sha256(b"content").hexdigest()
-
-
-def test_who_waits_for_a_file_hears_why_it_could_not_be_settled(tmp_path: Path) -> None:
+    assert meanwhile(partial(file_sha256, tmp_path / "file")).result() == hashlib.sha256(b"content").hexdigest()
     with pytest.raises(FileNotFoundError, match="gone"):
-        settle_meanwhile(tmp_path / "gone").result()
+        meanwhile(partial(file_sha256, tmp_path / "gone")).result()

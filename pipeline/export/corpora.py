@@ -10,6 +10,7 @@ import pyarrow as pa
 from pipeline.errors import InputError
 from pipeline.export import scope
 from pipeline.export.mending import Change, mend_rows, mend_set
+from pipeline.export.scope import Reach
 from pipeline.models.compile import Compiled, plain_model
 from pipeline.run import Run
 
@@ -112,8 +113,17 @@ def _unquoted(line: str) -> str:
     return codecs.escape_decode(line[1:-1].encode())[0].decode("utf-8", "replace")
 
 
-def build(run: Run, export: Export, models: dict[str, Compiled], made_of: str) -> Change:
-    """Runs the gates of one export and brings its tables up to them.
+@dataclass(frozen=True)
+class Decided:
+    """What an export decided again: how its table changed, what was reached, and what commits say of the models."""
+
+    change: Change
+    reach: Reach | None
+    marks: dict[str, str]
+
+
+def decide(run: Run, export: Export, models: dict[str, Compiled], made_of: str) -> Decided:
+    """Runs the gates of one export and brings its table up to them; see `set_apart`.
 
     `made_of` is a hash over the SQL and the switches: where it is the one of last time, and the records only grew,
     only the records that a change can reach are decided again.
@@ -127,14 +137,18 @@ def build(run: Run, export: Export, models: dict[str, Compiled], made_of: str) -
         if stem not in (export.name, *export.others) and name not in (TEXTS, CONFLICTS):
             _materialise(run, name, model.sql, shared=reach is None)
     change = mend_rows(run, export.table, models[export.name].sql, marks, reach)
+    run.state.setdefault("exports", {})[export.name] = {"made_of": made_of, "scored.runs": run.store.version("scored.runs")}
+    return Decided(change, reach, marks)
+
+
+def set_apart(run: Run, export: Export, models: dict[str, Compiled], decided: Decided) -> None:
+    """Brings the tables beside an export up to its gates, and binds what the checks of its file read."""
     for stem in export.others:
-        mend_set(run, f"exports.{stem.split('_')[0]}", models[stem].sql, marks, reach, export.name)
+        mend_set(run, f"exports.{stem.split('_')[0]}", models[stem].sql, decided.marks, decided.reach, export.name)
     run.bind_now("evidence.records", "scored.runs")
     # Once, not for each of the checks: that there are none, as without a list, spares them the reading of the file.
     _materialise(run, UNKNOWN_PATHS, run.library["exports/_unknown_paths"].sql, shared=True)
     vouch(run)
-    run.state.setdefault("exports", {})[export.name] = {"made_of": made_of, "scored.runs": run.store.version("scored.runs")}
-    return change
 
 
 def find_conflicts(run: Run) -> None:

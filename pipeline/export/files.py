@@ -2,20 +2,21 @@
 
 import errno
 import shutil
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
+from concurrent.futures import wait
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 
-from pipeline.disk import Stamps, file_sha256, naming, settle_meanwhile, to_disk
+from pipeline.disk import Stamps, file_sha256, meanwhile, naming, to_disk
 from pipeline.engine import quoted
 from pipeline.errors import WAY_OUT, DamageError
 from pipeline.export.corpora import EXPORTS, Export
 from pipeline.export.mending import Change
 from pipeline.export.splicing import compare, splice, survey
-from pipeline.run import Run
+from pipeline.run import Drafting, Run
 from pipeline.store.snapshots import ExportFile
 
 DRAFTS = ".drafts"
@@ -24,19 +25,20 @@ STAMPS = ".exports.json"
 
 
 def draft(run: Run, export: Export, change: Change) -> ExportFile:
-    """Writes the rows of an export table, sorted by id, to a file beside the published one; see `wait_for_hashes`.
+    """Writes the rows of an export table, sorted by id, to a file beside the published one.
 
     Where little changed, the published lines are copied and only the new rows are written; without a change there is no draft.
+    Copying goes on meanwhile, and so do hashing and bringing to the disk; see `read_again`, `wait_for_hash`, `wait_for_files`.
     """
     target, new = draft_path(run.settings.exports, export.file), _new_lines(run, export)
     target.parent.mkdir(parents=True, exist_ok=True)
     for left in (target, new):
         left.unlink(missing_ok=True)
-    read = None
     with naming(target):
         if change.whole or not _is_published(run, export):
             run.bind_now(export.table)
             _write_lines(run, export.table, export, target)
+            _go_on(run, export, lambda: None, partial(file_sha256, target), target)
         elif not change.added and not change.removed:
             return run.files[export.file]
         else:
@@ -45,20 +47,50 @@ def draft(run: Run, export: Export, change: Change) -> ExportFile:
             else:
                 new.write_bytes(b"")
             pieces = (run.settings.exports / export.file, new, change.removed, target)
-            splice(*pieces)
-            read = partial(compare, *pieces)
-    run.hashing[export.file] = settle_meanwhile(target, read)
-    return ExportFile(export.file, target.stat().st_size, run.content(export.table).rows, sha256="")
+            _go_on(run, export, partial(splice, *pieces), partial(compare, *pieces), target)
+    return ExportFile(export.file, 0, run.content(export.table).rows, sha256="")
 
 
-def wait_for_hashes(run: Run) -> None:
-    """Completes the files that were drafted: their hashes were worked out while other stages were done.
+def _go_on(run: Run, export: Export, copy: Callable[[], None], read: Callable[[], str], target: Path) -> None:
+    """Begins to write a file, to read it when it is written, and to bring it to the disk when it is read."""
+    copying = meanwhile(copy)
 
-    Raises GateError where one that was put together does not read as what it was put together from.
+    def read_when_copied() -> str:
+        copying.result()
+        return read()
+
+    hashing = meanwhile(read_when_copied)
+
+    def save_when_read() -> None:
+        hashing.result()
+        to_disk(target)
+
+    run.drafting[export.file] = Drafting(copying, hashing, meanwhile(save_when_read))
+
+
+def wait_for_hash(run: Run, export: Export) -> None:
+    """Completes a file that was drafted: its hash was worked out while it was checked.
+
+    Raises GateError where it was put together and does not read as what it was put together from.
     """
-    for name, sha256 in run.hashing.items():
+    if drafting := run.drafting.get(export.file):
+        path = draft_path(run.settings.exports, export.file)
+        with naming(path):
+            run.files[export.file] = replace(
+                run.files[export.file], bytes=path.stat().st_size, sha256=drafting.hashing.result()
+            )
+
+
+def wait_for_files(run: Run) -> None:
+    """Waits until what was drafted would outlive a power failure."""
+    for name, drafting in run.drafting.items():
         with naming(draft_path(run.settings.exports, name)):
-            run.files[name] = replace(run.files[name], sha256=sha256.result())
+            drafting.saving.result()
+
+
+def abandon(run: Run) -> None:
+    """Waits until nobody writes drafts any more, for they are to be taken away."""
+    wait([drafting.saving for drafting in run.drafting.values()])
 
 
 def bind_published(run: Run, export: Export) -> None:
@@ -87,11 +119,14 @@ def draft_again(run: Run, export: Export, version: int, file: ExportFile) -> Non
 def read_again(run: Run, export: Export, change: Change) -> None:
     """Reads a draft back and holds it against what it should be. Raises GateError where it is anything else.
 
-    What was copied must be as it is in the published file, which was read back when it was made; `wait_for_hashes` sees to it.
+    What was copied must be as it is in the published file, which was read back when it was made; `wait_for_hash` sees to it.
     All other lines must be the table's, which checks in SQL see to: they read the whole file as `files.<export>`, the lines
     that were not copied as `files.<export>_new` and `files.<export>_lines`, what these should be as `files.<export>_expected`.
     """
     target, new = draft_path(run.settings.exports, export.file), _new_lines(run, export)
+    if drafting := run.drafting.get(export.file):
+        with naming(target):
+            drafting.copying.result()
     fresh, rows = target, export.table
     if new.exists() or not target.exists():
         if not target.exists():

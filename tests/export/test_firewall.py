@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,10 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import DeltaError
 
-from pipeline.disk import file_sha256
 from pipeline.errors import GateError
 from pipeline.export import files
 from pipeline.runner import Outcome
 from pipeline.settings import Gates
-from pipeline.store.snapshots import ExportFile
 from tests.conftest import Workspace, statuses
 from tests.support.rows import copied_sql, edit, review
 
@@ -222,16 +219,14 @@ TAMPERED: dict[str, Callable[[Lines], list[str]]] = {
 @pytest.mark.parametrize("harm", TAMPERED)
 def test_the_re_read_finds_a_draft_that_is_not_its_table(ready: Workspace, monkeypatch: pytest.MonkeyPatch, harm: str) -> None:
     """One record more than before is to be exported, so old lines and a new one stand in the draft."""
-    draft = files.draft
+    splice = files.splice
 
-    def tampered(*arguments: Any, **named: Any) -> ExportFile:
-        file = draft(*arguments, **named)
-        path = files.draft_path(ready.settings.exports, file.path)
-        lines = TAMPERED[harm]([json.loads(line) for line in path.read_text().splitlines()])
-        path.write_text("".join(f"{line}\n" for line in lines))
-        return replace(file, bytes=path.stat().st_size, sha256=file_sha256(path))
+    def tampered(published: Path, new: Path, removed: frozenset[str], target: Path) -> None:
+        splice(published, new, removed, target)
+        lines = TAMPERED[harm]([json.loads(line) for line in target.read_text().splitlines()])
+        target.write_text("".join(f"{line}\n" for line in lines))
 
-    monkeypatch.setattr(files, "draft", tampered)
+    monkeypatch.setattr(files, "splice", tampered)
     stands(ready, lambda: ready.run("export-rag", gates=Gates(include_review=True)), ("rag",))
 
 
