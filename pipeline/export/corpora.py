@@ -16,6 +16,7 @@ from pipeline.run import Run
 
 TEXTS = "exports.texts"
 CONFLICTS = "exports.conflicts"
+CANDIDATES = "exports.candidates"
 UNKNOWN_PATHS = "run.unknown_paths"
 VOUCHED = "run.vouched"
 OPTIONS = pa.schema(
@@ -135,7 +136,10 @@ def decide(run: Run, export: Export, models: dict[str, Compiled], made_of: str) 
     for stem, model in models.items():
         name = f"exports.{stem}"
         if stem not in (export.name, *export.others) and name not in (TEXTS, CONFLICTS):
-            _materialise(run, name, model.sql, shared=reach is None)
+            if name == CANDIDATES and reach is not None:
+                _bind_candidates(run, model.sql, reach)
+            else:
+                _materialise(run, name, model.sql, shared=reach is None)
     change = mend_rows(run, export.table, models[export.name].sql, marks, reach)
     run.state.setdefault("exports", {})[export.name] = {"made_of": made_of, "scored.runs": run.store.version("scored.runs")}
     return Decided(change, reach, marks)
@@ -149,6 +153,13 @@ def set_apart(run: Run, export: Export, models: dict[str, Compiled], decided: De
     # Once, not for each of the checks: that there are none, as without a list, spares them the reading of the file.
     _materialise(run, UNKNOWN_PATHS, run.library["exports/_unknown_paths"].sql, shared=True)
     vouch(run)
+
+
+def _bind_candidates(run: Run, sql: str, reach: Reach) -> None:
+    """Binds `exports.candidates` to what is reached. Each row of it is about one record alone, so others may be among them."""
+    scope.once(run, f"{reach.within}_candidates", sql)
+    run.engine.define(CANDIDATES, f"select * from {reach.within}_candidates semi join run.reached using (source, sig_hash)")
+    run.shared.discard(CANDIDATES)
 
 
 def find_conflicts(run: Run) -> None:

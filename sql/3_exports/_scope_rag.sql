@@ -8,12 +8,12 @@ with ids as (
 )
 
 select
-    texts.source,
-    texts.sig_hash,
-    texts.rag_id as id
-from exports.texts as texts
+    near.source,
+    near.sig_hash,
+    near.rag_id as id
+from run.near as near
 inner join ids
-    on texts.rag_id = ids.id
+    on near.rag_id = ids.id
 
 union
 

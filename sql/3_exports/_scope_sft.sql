@@ -8,12 +8,12 @@ with ids as (
 )
 
 select
-    texts.source,
-    texts.sig_hash,
-    texts.sft_id as id
-from exports.texts as texts
+    near.source,
+    near.sig_hash,
+    near.sft_id as id
+from run.near as near
 inner join ids
-    on texts.sft_id = ids.id
+    on near.sft_id = ids.id
 
 union
 

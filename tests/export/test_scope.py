@@ -80,7 +80,7 @@ def decided(opened: Opened, export: str, *, anew: tuple[str, ...] = ()) -> dict[
 def reach(opened: Opened, export: str) -> set[Any]:
     """Binds what is decided again, as pipeline.export.scope does; returns the ids, or tasks, of the rows that are made anew."""
     engine, library = opened
-    for stem in ("_changed", "_touched"):
+    for stem in ("_changed", "_touched", "_near"):
         engine.materialise(f"run.{stem[1:]}", library[f"exports/{stem}"].sql)
     if export == "preference":
         engine.materialise("run.tasks", library["exports/_tasks"].sql)
