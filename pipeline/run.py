@@ -49,6 +49,7 @@ class Run:
     """One run: where it works, since when, and what was published before it.
 
     drafting: of files that were drafted, the work that still goes on
+    pages_since: when pages began to be drafted by the file system's time, in ns
     """
 
     settings: Settings
@@ -64,6 +65,7 @@ class Run:
     contents: dict[str, Content] = field(default_factory=dict)
     files: dict[str, ExportFile] = field(default_factory=dict)
     drafting: dict[str, Drafting] = field(default_factory=dict)
+    pages_since: int = 0
     digests: dict[str, dict[str, str]] = field(default_factory=dict)
     shared: set[str] = field(default_factory=set)
     stamps: Stamps = field(default_factory=lambda: Stamps(Path()))

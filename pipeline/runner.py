@@ -51,9 +51,12 @@ def run_stages(settings: Settings, reporter: Reporter, command: str = "run-all")
     """Runs the stages of a command and publishes what they made. Raises LockedError while another run is at work."""
     _look_ahead(settings, COMMANDS[command])
     with locked(settings.warehouse), opened(settings, reporter) as run:
-        recover(run)
-        kept, failure = _execute(run, COMMANDS[command])
-        return _settle(run, kept, failure)
+        try:
+            recover(run)
+            kept, failure = _execute(run, COMMANDS[command])
+            return _settle(run, kept, failure)
+        finally:
+            files.abandon(run)
 
 
 def _look_ahead(settings: Settings, wanted: Sequence[Stage]) -> None:
@@ -214,9 +217,7 @@ def _settle(run: Run, kept: list[tuple[Receipt, StageState | None]], failure: Di
         metrics = drift.metrics_of(run.state.setdefault("counts", {}), done)
         report = drift.report(run, done, stages, metrics)
         if report["deterministic_violation"]:
-            failure = failure or GateError(
-                "the same input and the same SQL gave another result; see drift.json; nothing was published"
-            )
+            failure = GateError("the same input and the same SQL gave another result; see drift.json; nothing was published")
         run.state["metrics"] = metrics
         run_hash = _run_hash(run)
         failure = failure or _obstacle(run)

@@ -126,7 +126,7 @@ def publish(run: Run, snapshot: Snapshot) -> tuple[str, ...]:
         else:
             run.stamps.keep(file.path, file.sha256)
     pages_before = run.before.files.get(page_folder.MANIFEST) if run.before is not None else None
-    page_folder.remember(exports, run.files, pages_before, run.stamps, pages_moved)
+    page_folder.remember(exports, run.files, pages_before, run.stamps, pages_moved, run.pages_since)
     run.stamps.write()
     try:
         catalog.write(run.store, run.engine, snapshot)

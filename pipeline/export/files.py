@@ -89,8 +89,8 @@ def wait_for_files(run: Run) -> None:
 
 
 def abandon(run: Run) -> None:
-    """Waits until nobody writes drafts any more, for they are to be taken away."""
-    wait([drafting.saving for drafting in run.drafting.values()])
+    """Waits until nobody writes or reads drafts any more: they are to be taken away, or others may come to the warehouse."""
+    wait([drafting.hashing for drafting in run.drafting.values()])
 
 
 def bind_published(run: Run, export: Export) -> None:

@@ -132,23 +132,25 @@ def make_places(exports: Path) -> None:
 def put_in_place(exports: Path, published: Mapping[str, ExportFile], *, trusted: bool = False) -> tuple[int, int] | None:
     """Moves drafted pages into place and takes away those that are none any more; done again after a kill, it finishes.
 
-    Returns from when to when it moved them by the file system's time, in ns; None without drafts. The manifest stays behind, to
-    be moved last. Of what nobody drafted, only files whose bytes are ours are taken away.
+    Returns from when to when pages changed for it by the file system's time, in ns, from 0 where the folder moved as one; None
+    without drafts. The manifest stays behind, to be moved last. Of what nobody drafted, only files whose bytes are ours are taken
+    away.
     """
     drafts, folder, file = files.draft_path(exports, FOLDER), exports / FOLDER, published.get(MANIFEST)
     path = drafts / MANIFEST_NAME
     if file is None or not path.is_file() or not (trusted or file_sha256(path) == file.sha256):
         return None
-    moved: list[str] = []
-    if not (trusted and _moved_as_one(drafts, folder, file)):
-        folder.mkdir(parents=True, exist_ok=True)
-        drafted, pages = f"{drafts}{os.sep}", f"{folder}{os.sep}"
-        moved = sorted(_drafted(drafts) if trusted else _proven(drafts))
-        for name in moved:
-            os.replace(drafted + name, pages + name)  # noqa: PTH105 - a Path for each of thousands takes longer
-        _take_away(folder, manifest.read(drafts / STALE))
-    last = max(_look(folder)[:2])
-    return min(manifest.times(folder, moved) or (), default=last), last
+    if trusted and _moved_as_one(drafts, folder, file):
+        return 0, max(_look(folder)[:2])
+    folder.mkdir(parents=True, exist_ok=True)
+    drafted, pages = f"{drafts}{os.sep}", f"{folder}{os.sep}"
+    moved = sorted(_drafted(drafts) if trusted else _proven(drafts))
+    for name in moved:
+        os.replace(drafted + name, pages + name)  # noqa: PTH105 - a Path for each of thousands takes longer
+    _take_away(folder, manifest.read(drafts / STALE))
+    # A file may be newer than its folder by a tick.
+    times = [*(manifest.times(folder, moved) or ()), *_look(folder)[:2]]
+    return min(times), max(times)
 
 
 def _drafted(drafts: Path) -> frozenset[str]:
@@ -182,16 +184,22 @@ def drop_others(exports: Path, published: Mapping[str, ExportFile]) -> None:
 
 
 def remember(
-    exports: Path, published: Mapping[str, ExportFile], before: ExportFile | None, stamps: Stamps, moved: tuple[int, int] | None
+    exports: Path,
+    published: Mapping[str, ExportFile],
+    before: ExportFile | None,
+    stamps: Stamps,
+    moved: tuple[int, int] | None,
+    since: int,
 ) -> None:
     """Keeps how the folder looks that this process put pages into; where it moved none, what is known of it stays.
 
-    before: the manifest that was in place; where nothing is known of it now, this process wrote or read every page
+    before: the manifest that was in place
+    since:  when pages began to be drafted, in ns; where nothing is known of the folder, all others were read after that
     """
     file = published.get(MANIFEST)
     if file is not None and moved is not None:
         looks = _look(exports / FOLDER)
-        now = Known(moved[1], 0, looks)
+        now = Known(since, 0, looks, ours=((moved[0] or since, moved[1]),))
         if before is not None and (known := Known.read(stamps, before, looks)) is not None:
             now = replace(known, looks=looks, ours=(*known.ours, moved))
         now.write(stamps, file)

@@ -54,10 +54,12 @@ def _draft(run: Run, in_place: ExportFile | None) -> ExportFile:
     """in_place: the published manifest, where all of it is in place; otherwise every page that is there is hashed."""
     engine, exports = run.engine, run.settings.exports
     drafts = _empty_drafts(exports)
+    run.pages_since = drafts.stat().st_ctime_ns
     _bind_wanted(run)
     content: bytes = engine.value(_written("run.wanted")).encode()
     file = ExportFile(MANIFEST, len(content), content.count(b"\n") - 1, hashlib.sha256(content).hexdigest())
     if file == in_place:
+        drafts.rmdir()
         engine.materialise("run.drafted", "select * from run.wanted where false")
         return file
     run.bind("before.rows", run.table_before(TABLE) or run.store.read(TABLE, run.store.first_version(TABLE)))
@@ -68,7 +70,6 @@ def _draft(run: Run, in_place: ExportFile | None) -> ExportFile:
         there = manifest.on_disk(exports / FOLDER, _column(run, "select file from run.wanted"))
         engine.bind_arrow("run.there", _hashes(there))
     engine.materialise("run.drafted", "select * from run.wanted anti join run.there using (file, page_sha256)")
-    drafts.mkdir(parents=True)
     below = f"{drafts}{os.sep}"
     with naming(drafts):
         made = TABLE if in_place is None else "run.made_playbooks"
@@ -153,6 +154,7 @@ def _pages(folder: Path, names: Sequence[str]) -> pa.Table:
 def _empty_drafts(exports: Path) -> Path:
     drafts = files.draft_path(exports, FOLDER)
     shutil.rmtree(drafts, ignore_errors=True)
+    drafts.mkdir(parents=True)
     return drafts
 
 

@@ -15,7 +15,7 @@ class Reach:
 
     rows:    SQL condition on the rows of the export's own table
     rejects: SQL condition on the rows of its other tables
-    within:  records that hold those in `run.reached`; `evidence.records` and `scored.runs` are bound to them
+    within:  what is looked for in the tables: for a corpus, records that hold those in `run.reached`
     """
 
     rows: str
@@ -32,7 +32,7 @@ def find(run: Run, export: str, made_of: str) -> Reach | None:
     _bind_touched(run, then, now)
     change = f"{then.version}_{now.version}"
     reach = _tasks(run, change) if export == "preference" else _texts(run, export, change)
-    amounts = "select (select count(*) from run.reached) as reached, (select count(*) from scored.runs) as total"
+    amounts = f"select (select count(*) from {reach.within}) as reached, (select count(*) from scored.runs) as total"
     (amount,) = run.engine.rows(amounts)
     if amount["reached"] > WORTH_IT * amount["total"]:
         return None

@@ -1,5 +1,5 @@
 -- What the scores say of every record now: worked out apart from the gates, for the checks that hold whole files against it.
--- A number stands for the record's hash and place, as they are compared row by row, and all of them each time.
+-- A number stands for the record's hash and place, none of which is ever null: all lines of a file are compared each time.
 -- grain: one row per scored record
 -- version: 1
 

@@ -22,9 +22,8 @@ cross join run.options as options
 left join run.vouched as vouched
     on lines.place = vouched.place
 where
-    vouched.category is null
+    coalesce(vouched.category <> lines.source_category, true)
     or vouched.conflict is not null
-    or vouched.category <> lines.source_category
     or vouched.category = 'rejected'
     or (vouched.category = 'needs_human_review' and not options.include_review)
     or lines.is_incomplete

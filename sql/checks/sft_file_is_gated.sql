@@ -22,9 +22,8 @@ cross join run.options as options
 left join run.vouched as vouched
     on lines.place = vouched.place
 where
-    vouched.category is null
+    coalesce(vouched.category <> lines.quality_score, true)
     or vouched.conflict is not null
-    or vouched.category <> lines.quality_score
     or vouched.category not in ('accepted', 'partially_accepted')
     or (vouched.category = 'partially_accepted' and not options.include_partial)
     or lines.is_incomplete

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pipeline.audit.checks import Context, files_equal_tables
 from pipeline.disk import file_sha256
 from pipeline.errors import WarehouseError
-from pipeline.export import manifest, page_folder
+from pipeline.export import manifest, page_folder, pages
 from pipeline.export.files import STAMPS
 from pipeline.query.health import examine
 from pipeline.session import opened
@@ -262,6 +262,27 @@ def test_a_run_that_writes_pages_vouches_for_no_other(small: Workspace, monkeypa
             assert runs <= 14
             small.passed()
         assert not examine(small.settings.warehouse, small.settings.exports).broken
+
+
+def test_a_page_that_is_edited_while_a_run_mends_others_is_found(small: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That run read all of them, but before: it vouches for none that changed since."""
+    small.passed()
+    write_into(page_of(small, "f5.py"))
+    small.write(STREAM, [review("new", "accept", "new")])
+    read_again = pages.read_again
+
+    def meddled(*arguments: Any) -> None:
+        read_again(*arguments)
+        write_into(page_of(small, "f3.py"))
+        time.sleep(0.1)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pages, "read_again", meddled)
+        small.passed()
+    assert not pages_equal_table(small)
+    assert examine(small.settings.warehouse, small.settings.exports).broken
+    small.passed()
+    assert pages_equal_table(small)
 
 
 def test_pages_of_many_runs_are_not_read_again(small: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
