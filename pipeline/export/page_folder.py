@@ -133,8 +133,8 @@ def put_in_place(exports: Path, published: Mapping[str, ExportFile], *, trusted:
     """Moves drafted pages into place and takes away those that are none any more; done again after a kill, it finishes.
 
     Returns from when to when pages changed for it by the file system's time, in ns, from 0 where the folder moved as one; None
-    without drafts. The manifest stays behind, to be moved last. Of what nobody drafted, only files whose bytes are ours are taken
-    away.
+    without drafts. The manifest stays behind, to be moved last. Of what nobody drafted, only files whose bytes are ours are
+    taken away.
     """
     drafts, folder, file = files.draft_path(exports, FOLDER), exports / FOLDER, published.get(MANIFEST)
     path = drafts / MANIFEST_NAME
