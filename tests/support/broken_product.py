@@ -189,7 +189,7 @@ def reviews_let_all_in(broken: Broken) -> list[Verdict]:
         sql={
             "3_exports/rag_gates.sql": ("category = 'rejected'", f"category = 'rejected' {opened}"),
             "tables/exports.rag.sql": ("'needs_human_review'", "'needs_human_review', 'rejected'"),
-            "checks/rag_file_is_gated.sql": ("runs.category = 'rejected'", f"(runs.category = 'rejected' {opened})"),
+            "checks/rag_file_is_gated.sql": ("vouched.category = 'rejected'", f"(vouched.category = 'rejected' {opened})"),
         },
     )
 
