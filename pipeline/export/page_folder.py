@@ -148,9 +148,10 @@ def put_in_place(exports: Path, published: Mapping[str, ExportFile], *, trusted:
     for name in moved:
         os.replace(drafted + name, pages + name)  # noqa: PTH105 - a Path for each of thousands takes longer
     _take_away(folder, manifest.read(drafts / STALE))
+    times = manifest.times(folder, moved) or []
     # A file may be newer than its folder by a tick.
-    times = [*(manifest.times(folder, moved) or ()), *_look(folder)[:2]]
-    return min(times), max(times)
+    last = max(*times, *_look(folder)[:2])
+    return min(times, default=last), last
 
 
 def _drafted(drafts: Path) -> frozenset[str]:

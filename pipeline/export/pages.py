@@ -86,9 +86,10 @@ def _draft(run: Run, in_place: ExportFile | None) -> ExportFile:
 def _bind_wanted(run: Run) -> None:
     """Makes `run.wanted` the hashes of all pages by name, and `run.index` the one that is in no table."""
     index: str = run.engine.value(run.library[INDEX].sql)
-    row = {"file": [README], "page": [index], "page_sha256": [hashlib.sha256(index.encode()).hexdigest()]}
-    run.engine.bind_arrow("run.index", pa.table(row))
-    run.engine.define("run.wanted", f"select file, page_sha256 from {TABLE} union all select file, page_sha256 from run.index")
+    run.engine.bind_arrow("run.index", pa.table({"file": [README], "page": [index]}))
+    run.engine.define(
+        "run.wanted", f"select file, page_sha256 from {TABLE} union all select file, sha256(page) as page_sha256 from run.index"
+    )
 
 
 def _write(below: str, batch: pa.RecordBatch) -> None:

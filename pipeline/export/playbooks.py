@@ -114,4 +114,4 @@ def _reach(run: Run, made_of: str) -> Reach | None:
     if amount["reached"] > WORTH_IT * amount["total"]:
         return None
     run.bind("run.reached_rag", now[RAG], files=tuple(run.engine.files_with(now[RAG].files, _REACHED)))
-    return Reach(rows="id in (select playbook_id from run.touched_playbooks)", rejects="false", within="run.touched_playbooks")
+    return Reach(rows="id in (select playbook_id from run.touched_playbooks)", rejects="false")

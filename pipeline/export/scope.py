@@ -15,12 +15,12 @@ class Reach:
 
     rows:    SQL condition on the rows of the export's own table
     rejects: SQL condition on the rows of its other tables
-    within:  what is looked for in the tables: for a corpus, records that hold those in `run.reached`
+    within:  of a corpus, the records that those in `run.reached` are among; they are what is looked for in tables
     """
 
     rows: str
     rejects: str
-    within: str
+    within: str = ""
 
 
 def find(run: Run, export: str, made_of: str) -> Reach | None:
