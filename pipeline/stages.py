@@ -138,6 +138,7 @@ EXPORT_STAGES = tuple(_export(export) for export in EXPORTS)
 
 def _extract(run: Run, models: Models, made_of: str) -> None:
     playbooks.build(run, models, made_of)
+    corpora.vouch(run)
     run.files[page_folder.MANIFEST] = pages.draft(run)
     pages.read_again(run, run.files[page_folder.MANIFEST])
 

@@ -87,7 +87,7 @@ def reread(export: Export) -> Callable[[Context], list[str]]:
     """Every row of the file comes from a record that the corpus may hold, and its texts are those of its id."""
 
     def check(context: Context) -> list[str]:
-        context.run.bind_now("evidence.records", "scored.runs", export.table, "exports.texts")
+        context.run.bind_now(export.table)
         corpora.vouch(context.run)
         files.bind_published(context.run, export)
         return _violations(context, f"export-{export.name}", f"{export.name}_file_is_gated", f"{export.name}_texts_fit_id")
@@ -125,6 +125,7 @@ def _pages(context: Context) -> list[str]:
     odd = page_folder.odd(run.settings.exports, file)[:SHOWN]
     found = [f"{name}: is not the page that was published; `distill restore --to latest` puts it back" for name in odd]
     playbooks.bind_published(run)
+    corpora.vouch(run)
     pages.bind_published(run)
     return found + _violations(context, "extract-playbooks")
 

@@ -15,6 +15,7 @@ from pipeline.models.compile import Compiled, plain_model
 from pipeline.run import Run
 
 TEXTS = "exports.texts"
+KEYS = "exports.keys"
 CONFLICTS = "exports.conflicts"
 CANDIDATES = "exports.candidates"
 UNKNOWN_PATHS = "run.unknown_paths"
@@ -135,7 +136,7 @@ def decide(run: Run, export: Export, models: dict[str, Compiled], made_of: str) 
     reach = scope.find(run, export.name, made_of) if grew else None
     for stem, model in models.items():
         name = f"exports.{stem}"
-        if stem not in (export.name, *export.others) and name not in (TEXTS, CONFLICTS):
+        if stem not in (export.name, *export.others) and name not in (TEXTS, KEYS, CONFLICTS):
             if name == CANDIDATES and reach is not None:
                 _bind_candidates(run, model.sql, reach)
             else:
@@ -149,10 +150,9 @@ def set_apart(run: Run, export: Export, models: dict[str, Compiled], decided: De
     """Brings the tables beside an export up to its gates, and binds what the checks of its file read."""
     for stem in export.others:
         mend_set(run, f"exports.{stem.split('_')[0]}", models[stem].sql, decided.marks, decided.reach, export.name)
-    run.bind_now("evidence.records", "scored.runs")
+    vouch(run)
     # Once, not for each of the checks: that there are none, as without a list, spares them the reading of the file.
     _materialise(run, UNKNOWN_PATHS, run.library["exports/_unknown_paths"].sql, shared=True)
-    vouch(run)
 
 
 def _bind_candidates(run: Run, sql: str, reach: Reach) -> None:
@@ -163,14 +163,19 @@ def _bind_candidates(run: Run, sql: str, reach: Reach) -> None:
 
 
 def find_conflicts(run: Run) -> None:
-    """Makes `exports.conflicts` the texts that judges disagree on: over all records, however few are decided again."""
+    """Makes `exports.conflicts` the texts that judges disagree on: over all records, however few are decided again.
+
+    And `exports.keys`, by which these and scopes are found.
+    """
+    _materialise(run, KEYS, run.library["exports/keys"].sql, shared=True)
     _materialise(run, CONFLICTS, run.library["exports/conflicts"].sql, shared=True)
 
 
 def vouch(run: Run) -> None:
-    """Makes `run.vouched` what the scores say of all records: every line of a whole file is held against it."""
+    """Makes `run.vouched` what is known of all records: every line of a whole file is held against it."""
+    run.bind_now(TEXTS, "evidence.records", "scored.runs")
     find_conflicts(run)
-    _materialise(run, VOUCHED, run.library["exports/_vouched"].sql, shared=True)
+    run.engine.define(VOUCHED, run.library["exports/_vouched"].sql)
 
 
 def _materialise(run: Run, name: str, sql: str, *, shared: bool) -> None:

@@ -3,7 +3,6 @@
 A snapshot names the manifest alone, whose hash stands for every page. Pages are drafted where they changed, and read again.
 """
 
-import hashlib
 import os
 import shutil
 from collections import deque
@@ -14,6 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from pipeline.disk import file_sha256, naming
+from pipeline.engine import quoted
 from pipeline.errors import DamageError, GateError
 from pipeline.export import files, manifest
 from pipeline.export.page_folder import FOLDER, MANIFEST, MANIFEST_NAME, STALE, is_in_place
@@ -56,9 +56,15 @@ def _draft(run: Run, in_place: ExportFile | None) -> ExportFile:
     drafts = _empty_drafts(exports)
     run.pages_since = drafts.stat().st_ctime_ns
     _bind_wanted(run)
-    content: bytes = engine.value(_written("run.wanted")).encode()
-    file = ExportFile(MANIFEST, len(content), content.count(b"\n") - 1, hashlib.sha256(content).hexdigest())
+    # Beside the pages until all of them are drafted.
+    path = drafts.with_suffix(".new")
+    with naming(path):
+        # Not waiting for the disk, for thousands of waits take long: the first run after a power failure reads all pages.
+        _write_manifest(run, "run.wanted", path)
+        rows = int(engine.value("select count(*) as n from run.wanted")) - 1
+        file = ExportFile(MANIFEST, path.stat().st_size, rows, file_sha256(path))
     if file == in_place:
+        path.unlink()
         drafts.rmdir()
         engine.materialise("run.drafted", "select * from run.wanted where false")
         return file
@@ -77,9 +83,8 @@ def _draft(run: Run, in_place: ExportFile | None) -> ExportFile:
         with engine.stream(f"select file, page from ({pages}) semi join run.drafted using (file)") as batches:
             # More threads would wait for each other: a file system lets one at a time into a folder.
             deque(threaded(partial(_write, below), batches, threads=1), maxlen=0)
-        (drafts / STALE).write_bytes(_stale(run, in_place).encode())
-        # Not waiting for the disk, for thousands of waits take long: the first run after a power failure reads all pages.
-        (drafts / MANIFEST_NAME).write_bytes(content)
+        _write_stale(run, in_place, drafts / STALE)
+        path.replace(drafts / MANIFEST_NAME)
     return file
 
 
@@ -97,18 +102,20 @@ def _write(below: str, batch: pa.RecordBatch) -> None:
         manifest.write(below + name, page)
 
 
-def _stale(run: Run, in_place: ExportFile | None) -> str:
-    """Returns a manifest of the pages that are ours and none any more: that were published, or that the one in place names."""
+def _write_stale(run: Run, in_place: ExportFile | None, path: Path) -> None:
+    """Writes a manifest of the pages that are ours and none any more: that were published, or that the one in place names."""
     known = "select file, page_sha256 from before.rows"
     if in_place is None:
         run.engine.bind_arrow("run.listed", _hashes(manifest.read(run.settings.exports / MANIFEST)))
         known += " union all select * from run.listed anti join before.rows using (file)"
-    return str(run.engine.value(_written(f"({known}) anti join run.wanted using (file)")))
+    _write_manifest(run, f"({known}) anti join run.wanted using (file)", path)
 
 
-def _written(pages: str) -> str:
-    """Returns the SQL of a manifest of some pages."""
-    return f"select coalesce(string_agg(page_sha256 || '  ' || file || chr(10), '' order by file), '') from {pages}"
+def _write_manifest(run: Run, pages: str, path: Path) -> None:
+    """Writes a manifest of some pages, in order of their names."""
+    lines = f"select page_sha256 || '  ' || file as line from {pages} order by file"
+    as_they_are = "format csv, header false, delimiter '', quote '', escape ''"
+    run.engine.execute(f"copy ({lines}) to {quoted(str(path))} ({as_they_are})")
 
 
 def _column(run: Run, query: str) -> list[str]:

@@ -70,11 +70,11 @@ def _tasks(run: Run, change: str) -> Reach:
     while (found := run.engine.value("select count(*) as n from run.tasks")) != amount:
         amount = found
         run.engine.materialise("run.more_tasks", run.library["exports/_scope_preference"].sql)
-        run.engine.materialise("run.tasks", "select task_id from run.more_tasks")
+        run.engine.materialise("run.tasks", "select task from run.more_tasks")
     within = f"run.of_tasks_{change}"
-    once(run, within, "select source, sig_hash from scored.runs semi join run.tasks using (task_id)")
+    once(run, within, run.library["exports/_of_tasks"].sql)
     run.engine.materialise("run.reached", f"select * from {within}")
-    of_tasks = "task_id in (select task_id from run.tasks)"
+    of_tasks = "task_id in (select task_id from run.reached)"
     return Reach(rows=of_tasks, rejects=of_tasks, within=within)
 
 

@@ -4,12 +4,29 @@
 -- version: 1
 
 with rag_ids as (
-    select distinct rag_id as id
+    select distinct rag
     from run.touched
 ),
 
 sft_ids as (
-    select distinct sft_id as id
+    select distinct sft
+    from run.touched
+),
+
+near as (
+    select keys.record
+    from exports.keys as keys
+    left join rag_ids
+        on keys.rag = rag_ids.rag
+    left join sft_ids
+        on keys.sft = sft_ids.sft
+    where
+        rag_ids.rag is not null
+        or sft_ids.sft is not null
+
+    union
+
+    select record
     from run.touched
 )
 
@@ -19,19 +36,5 @@ select
     texts.rag_id,
     texts.sft_id
 from exports.texts as texts
-left join rag_ids
-    on texts.rag_id = rag_ids.id
-left join sft_ids
-    on texts.sft_id = sft_ids.id
-where
-    rag_ids.id is not null
-    or sft_ids.id is not null
-
-union
-
-select
-    source,
-    sig_hash,
-    rag_id,
-    sft_id
-from run.touched
+inner join near
+    on pair_hash(texts.source, texts.sig_hash) = near.record

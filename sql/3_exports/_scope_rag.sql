@@ -1,9 +1,10 @@
 -- The records that rag has to decide again: those that a change touched, and those that share an id with one of them.
+-- A record without this id shares none with others; it comes along where it is near.
 -- grain: one row per record
 -- version: 1
 
 with ids as (
-    select distinct rag_id as id
+    select distinct rag
     from run.touched
 )
 
@@ -12,13 +13,8 @@ select
     near.sig_hash,
     near.rag_id as id
 from run.near as near
-inner join ids
-    on near.rag_id = ids.id
-
-union
-
-select
-    source,
-    sig_hash,
-    rag_id as id
-from run.touched
+left join ids
+    on text_hash(near.rag_id) = ids.rag
+where
+    near.rag_id is null
+    or ids.rag is not null

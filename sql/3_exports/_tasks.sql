@@ -1,27 +1,26 @@
 -- The tasks with which preference begins to decide again: those of records that a change touched, and those that accepted
 -- something about a subject of a changed record, if more than one stream speaks of it. A record that lost its verdict leaves
--- its place among those of its subject to others, of its own stream too.
+-- its place among those of its subject to others, of its own stream too. Tasks are numbers here.
 -- grain: one row per task
 -- version: 1
 
 with changed_subjects as (
-    select distinct touched.subject
-    from run.touched as touched
+    select distinct keys.subject
+    from exports.keys as keys
     inner join run.changed as changed
-        on
-            touched.source = changed.source
-            and touched.sig_hash = changed.sig_hash
-    where touched.subject is not null
+        on keys.record = pair_hash(changed.source, changed.sig_hash)
+    where keys.subject is not null
 ),
 
 spoken as (
     select
-        texts.source,
-        texts.sig_hash,
-        texts.subject
-    from exports.texts as texts
+        keys.source,
+        keys.task,
+        keys.category,
+        keys.subject
+    from exports.keys as keys
     inner join changed_subjects
-        on texts.subject = changed_subjects.subject
+        on keys.subject = changed_subjects.subject
 ),
 
 shared_subjects as (
@@ -31,21 +30,16 @@ shared_subjects as (
     having min(source) <> max(source)
 )
 
-select runs.task_id
-from scored.runs as runs
-inner join run.touched as touched
-    on
-        runs.source = touched.source
-        and runs.sig_hash = touched.sig_hash
+select task
+from run.touched
+where task is not null
 
 union
 
-select runs.task_id
-from scored.runs as runs
-inner join spoken
-    on
-        runs.source = spoken.source
-        and runs.sig_hash = spoken.sig_hash
+select spoken.task
+from spoken
 inner join shared_subjects
     on spoken.subject = shared_subjects.subject
-where runs.category = 'accepted'
+where
+    spoken.category = 'accepted'
+    and spoken.task is not null

@@ -1,50 +1,69 @@
 -- Texts that somebody accepted and somebody else rejected: what is to be learned from them is not settled.
+-- Those that may be are found by numbers, among all records; then their texts are compared.
 -- grain: one row per instruction and content
 -- version: 1
 
-with judged as (
+with may_be as (
+    select said
+    from exports.keys
+    where
+        category in ('accepted', 'rejected')
+        and said is not null
+    group by said
+    having min(category) <> max(category)
+),
+
+members as (
     select
-        texts.instruction_key,
-        texts.content_key,
-        runs.category,
+        keys.record,
+        keys.line,
+        keys.category
+    from exports.keys as keys
+    inner join may_be
+        on keys.said = may_be.said
+    where keys.category in ('accepted', 'rejected')
+),
+
+lines as (
+    select distinct line
+    from members
+),
+
+places as (
+    select distinct
+        lines.line,
         runs.source_file,
         runs.line_offset
     from scored.runs as runs
-    inner join exports.texts as texts
-        on
-            runs.source = texts.source
-            and runs.sig_hash = texts.sig_hash
-    where
-        runs.category in ('accepted', 'rejected')
-        and texts.content_key is not null
+    inner join lines
+        on pair_hash(runs.source_file, runs.line_offset) = lines.line
 ),
 
-disputed as (
+judged as (
     select
-        instruction_key,
-        content_key
-    from judged
-    group by
-        instruction_key,
-        content_key
-    having min(category) <> max(category)
+        texts.instruction_key,
+        texts.content_key,
+        members.category,
+        places.source_file,
+        places.line_offset
+    from exports.texts as texts
+    inner join members
+        on pair_hash(texts.source, texts.sig_hash) = members.record
+    inner join places
+        on members.line = places.line
 ),
 
 numbered as (
     select
-        judged.instruction_key,
-        judged.content_key,
-        judged.category,
-        judged.source_file || ':' || judged.line_offset as place,
+        instruction_key,
+        content_key,
+        category,
+        source_file || ':' || line_offset as place,
         row_number() over (
-            partition by judged.instruction_key, judged.content_key, judged.category
-            order by judged.source_file, judged.line_offset
+            partition by instruction_key, content_key, category
+            order by source_file, line_offset
         ) as number
     from judged
-    inner join disputed
-        on
-            judged.instruction_key = disputed.instruction_key
-            and judged.content_key = disputed.content_key
 )
 
 select

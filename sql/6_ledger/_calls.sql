@@ -4,14 +4,28 @@
 -- grain: one row per record that names its model
 -- version: 1
 
+with named as (
+    select
+        source,
+        source_file,
+        line_offset,
+        trimmed(model_name) as model_name,
+        trimmed(model_provider) as model_provider,
+        trimmed(subject) as subject,
+        occurred_at,
+        latency_ms,
+        cost_usd
+    from evidence.records
+    where not is_blank(model_name)
+)
+
 select
     source_file,
     line_offset,
-    trimmed(model_name) as model_name,
-    trimmed(filled(model_provider)) as model_provider,
-    case when source = 'model_trust' then coalesce(trimmed(filled(subject)), source) else source end as task_type,
+    model_name,
+    nullif(model_provider, '') as model_provider,
+    case when source = 'model_trust' then coalesce(nullif(subject, ''), source) else source end as task_type,
     occurred_at,
     case when latency_ms >= 0 then latency_ms end as latency_ms,
     dollars(cost_usd) as cost_usd
-from evidence.records
-where not is_blank(model_name)
+from named

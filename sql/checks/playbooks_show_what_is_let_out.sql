@@ -15,9 +15,17 @@ steps as (
 ),
 
 named as (
-    select playbook_id, category, example.id as id from shown
+    select playbook_id, category, example.id as id, pair_hash(example.id, playbook_id) as shown_row from shown
     union all
-    select playbook_id, 'either' as category, step.id as id from steps
+    select playbook_id, 'either' as category, step.id as id, pair_hash(step.id, playbook_id) as shown_row from steps
+),
+
+rows as (
+    select
+        pair_hash(id, playbook_id) as let_out,
+        source_category,
+        place_hash(provenance['source_file'], provenance['line_offset'], provenance['sig_hash']) as place
+    from exports.rag
 )
 
 select
@@ -25,18 +33,13 @@ select
     named.id,
     named.category as shown_as,
     rows.source_category as category,
-    runs.category as scored
+    vouched.category as scored
 from named
-left join exports.rag as rows
-    on
-        named.id = rows.id
-        and named.playbook_id = rows.playbook_id
-left join scored.runs as runs
-    on
-        rows.provenance['sig_hash'] = runs.sig_hash
-        and rows.provenance['source_file'] = runs.source_file
-        and rows.provenance['line_offset'] = runs.line_offset
+left join rows
+    on named.shown_row = rows.let_out
+left join run.vouched as vouched
+    on rows.place = vouched.place
 where
-    coalesce(rows.source_category <> runs.category, true)
-    or runs.category not in ('accepted', 'partially_accepted')
-    or named.category not in ('either', runs.category)
+    coalesce(rows.source_category <> vouched.category, true)
+    or vouched.category not in ('accepted', 'partially_accepted')
+    or named.category not in ('either', vouched.category)

@@ -1,7 +1,6 @@
 -- Every pair of the preference file holds something accepted against something that was not, of two runs and two texts:
 -- of one task; of two tasks about one subject, from two streams; or both from one record in which somebody decided.
 -- No text that judges disagree on, and no two that begin alike as far as the switches say.
--- Of texts and alternatives only those of named records are held beside the scores: there may be many times as many.
 -- grain: one row per violation
 -- version: 1
 -- stage: export-preference
@@ -11,13 +10,13 @@ with lines as (
         file.id,
         file.reason,
         file.created_at,
-        file.rejected_run_id,
-        file.provenance.source_file as chosen_file,
-        file.provenance.line_offset as chosen_offset,
-        file.provenance.sig_hash as chosen_hash,
-        file.rejected_provenance.source_file as rejected_file,
-        file.rejected_provenance.line_offset as rejected_offset,
-        file.rejected_provenance.sig_hash as rejected_hash,
+        text_hash(file.rejected_run_id) as rejected_run,
+        place_hash(
+            file.provenance.source_file, file.provenance.line_offset, file.provenance.sig_hash
+        ) as chosen_place,
+        place_hash(
+            file.rejected_provenance.source_file, file.rejected_provenance.line_offset, file.rejected_provenance.sig_hash
+        ) as rejected_place,
         trimmed(file.chosen) = trimmed(file.rejected) as is_one_text,
         substr(file.chosen, 1, options.max_chars) = substr(file.rejected, 1, options.max_chars) as begins_alike,
         options.cross_stream,
@@ -26,66 +25,21 @@ with lines as (
     cross join run.options as options
 ),
 
-named as (
-    select chosen_hash as sig_hash from lines
-    union
-    select rejected_hash as sig_hash from lines
-),
-
-texts as (
-    select
-        texts.source,
-        texts.sig_hash,
-        texts.subject,
-        texts.instruction_is_blank,
-        texts.instruction_key,
-        texts.content_key
-    from exports.texts as texts
-    inner join named
-        on texts.sig_hash = named.sig_hash
+settled as (
+    select distinct vouched.record
+    from lines
+    inner join run.vouched as vouched
+        on lines.rejected_place = vouched.place
+    where lines.reason = 'settled_discrepancy'
 ),
 
 alternatives as (
     select
-        records.source,
-        records.sig_hash,
-        records.alternative_run_id
+        settled.record,
+        text_hash(records.alternative_run_id) as run
     from evidence.records as records
-    inner join named
-        on records.sig_hash = named.sig_hash
-    where records.alternative_run_id is not null
-),
-
-sides as (
-    select
-        runs.source,
-        runs.run_id,
-        runs.task_id,
-        runs.occurred_at,
-        runs.category,
-        runs.source_file,
-        runs.line_offset,
-        runs.sig_hash,
-        texts.subject,
-        texts.instruction_is_blank,
-        texts.instruction_key,
-        conflicts.detail as conflict,
-        alternatives.alternative_run_id
-    from scored.runs as runs
-    inner join named
-        on runs.sig_hash = named.sig_hash
-    left join alternatives
-        on
-            runs.source = alternatives.source
-            and runs.sig_hash = alternatives.sig_hash
-    left join texts
-        on
-            runs.source = texts.source
-            and runs.sig_hash = texts.sig_hash
-    left join exports.conflicts as conflicts
-        on
-            texts.instruction_key = conflicts.instruction_key
-            and texts.content_key = conflicts.content_key
+    inner join settled
+        on pair_hash(records.source, records.sig_hash) = settled.record
 ),
 
 pairs as (
@@ -99,26 +53,22 @@ pairs as (
         chosen.category as chosen_category,
         rejected.category as rejected_category,
         chosen.conflict is not null or rejected.conflict is not null as is_disputed,
-        chosen.run_id = lines.rejected_run_id as is_one_run,
-        chosen.task_id = rejected.task_id as is_one_task,
-        rejected.run_id = lines.rejected_run_id as names_the_run,
-        rejected.alternative_run_id = lines.rejected_run_id as names_the_other_run,
+        chosen.run = lines.rejected_run as is_one_run,
+        chosen.task = rejected.task as is_one_task,
+        rejected.run = lines.rejected_run as names_the_run,
+        alternatives.run = lines.rejected_run as names_the_other_run,
         chosen.source = rejected.source as is_one_stream,
-        chosen.sig_hash = rejected.sig_hash as is_one_record,
+        chosen.record = rejected.record as is_one_record,
         chosen.subject = rejected.subject as is_one_subject,
-        rejected.instruction_is_blank or chosen.instruction_key = rejected.instruction_key as is_one_question,
+        rejected.instruction_is_blank or chosen.question = rejected.question as is_one_question,
         within_days(chosen.occurred_at, rejected.occurred_at, lines.cross_stream_days) as is_one_time
     from lines
-    left join sides as chosen
-        on
-            lines.chosen_hash = chosen.sig_hash
-            and lines.chosen_file = chosen.source_file
-            and lines.chosen_offset = chosen.line_offset
-    left join sides as rejected
-        on
-            lines.rejected_hash = rejected.sig_hash
-            and lines.rejected_file = rejected.source_file
-            and lines.rejected_offset = rejected.line_offset
+    left join run.vouched as chosen
+        on lines.chosen_place = chosen.place
+    left join run.vouched as rejected
+        on lines.rejected_place = rejected.place
+    left join alternatives
+        on rejected.record = alternatives.record
 )
 
 select

@@ -23,7 +23,7 @@ STEMS = {
     "preference": ("preference", "quarantine_preference", "capped"),
 }
 # Made of all records, however few are decided again.
-OF_ALL = ("texts", "conflicts")
+OF_ALL = ("texts", "keys", "conflicts")
 MOMENTS = [timedelta(seconds=1), timedelta(seconds=2), timedelta(days=6), timedelta(days=7, seconds=1), timedelta(days=9)]
 
 
@@ -88,14 +88,14 @@ def reach(opened: Opened, export: str) -> set[Any]:
         while (found := engine.value("select count(*) as n from run.tasks")) != amount:
             amount = found
             engine.materialise("run.more_tasks", library["exports/_scope_preference"].sql)
-            engine.materialise("run.tasks", "select task_id from run.more_tasks")
-        engine.materialise("run.reached", "select source, sig_hash from after.scores semi join run.tasks using (task_id)")
+            engine.materialise("run.tasks", "select task from run.more_tasks")
+        engine.materialise("run.reached", library["exports/_of_tasks"].sql)
     else:
         engine.materialise("run.reached", library[f"exports/_scope_{export}"].sql)
     for table, rows in (("evidence.records", "after.records"), ("scored.runs", "after.scores")):
         engine.define(table, f"select * from {rows} semi join run.reached using (source, sig_hash)")
     if export == "preference":
-        return {row["task_id"] for row in engine.rows("select task_id from run.tasks")}
+        return {row["task_id"] for row in engine.rows("select task_id from run.reached")}
     return {(row["source"], row["sig_hash"]) for row in engine.rows("select source, sig_hash from run.reached")}
 
 
