@@ -1,8 +1,9 @@
 """A run from its lock to its snapshot: recover what a killed run left, do the stages, publish, or publish nothing."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -69,37 +70,97 @@ def _look_ahead(settings: Settings, wanted: Sequence[Stage]) -> None:
     settings.warehouse.mkdir(parents=True, exist_ok=True)
 
 
-def _execute(run: Run, wanted: Sequence[Stage]) -> tuple[list[tuple[Receipt, StageState | None]], DistillError | None]:
-    kept: list[tuple[Receipt, StageState | None]] = []
-    failed: set[str] = set()
-    behind: set[str] = set()
+_Steps = Generator[None, None, StageState | None]
+
+
+@dataclass
+class _Turn:
+    """A stage in a run: its receipt, its state as it was published or is now, and the steps that are left of it."""
+
+    stage: Stage
+    receipt: Receipt
+    state: StageState | None
+    steps: _Steps | None = None
+
+
+@dataclass
+class _Sequence:
+    """The stages of a run in their order. One whose file is being put together lets others begin, until one needs it.
+
+    begun:  those that are not concluded yet, the first first
+    failed: names of those that failed, or that need one which did
+    behind: names of those whose inputs changed since they were done
+    """
+
+    run: Run
+    asked: Mapping[str, Stage]
+    begun: deque[_Turn] = field(default_factory=deque)
+    concluded: list[_Turn] = field(default_factory=list)
+    failed: set[str] = field(default_factory=set)
+    behind: set[str] = field(default_factory=set)
     failure: DistillError | None = None
-    asked = {stage.name: stage for stage in wanted}
-    for name, stage in ((stage.name, asked.get(stage.name, stage)) for stage in STAGES):
-        receipt = Receipt(run.run_id, name, datetime.now(UTC), git_sha())
-        state = run.before.stages.get(name) if run.before is not None else None
-        blocked = bool(failed & set(stage.needs))
-        if name in asked and not blocked:
-            run.reporter.stage(name)
-            try:
-                state = _do(run, stage, receipt, state)
-            except DistillError as error:
-                receipt.status = "failed"
-                receipt.errors.append(str(error))
-                failure = failure or error
-        elif not blocked:
-            _leave(run, stage, receipt, state)
-        if not blocked and receipt.status != "failed" and _is_behind(run, stage, state, behind):
-            behind.add(name)
-            receipt.warnings.append(BEHIND if state is not None else NOT_DONE)
-        if receipt.status == "failed" or blocked:
-            failed.add(name)
-        receipt.ended_at = datetime.now(UTC)
-        if name in asked:
-            run.reporter.done(receipt)
-        kept.append((receipt, state))
+
+    def begin(self, stage: Stage) -> None:
+        name, before = stage.name, self.run.before
+        if any(turn.stage.name in stage.needs for turn in self.begun):
+            self.end()
+        receipt = Receipt(self.run.run_id, name, datetime.now(UTC), git_sha())
+        turn = _Turn(stage, receipt, before.stages.get(name) if before is not None else None)
+        if self.failed & set(stage.needs):
+            self.failed.add(name)
+        elif name in self.asked:
+            turn.steps = _do(self.run, stage, receipt, turn.state)
+            self._go_on(turn)
+        else:
+            _leave(self.run, stage, receipt, turn.state)
+        self.begun.append(turn)
+        while self.begun and self.begun[0].steps is None:
+            self._conclude(self.begun.popleft())
+
+    def end(self) -> None:
+        """Does what is left of all that were begun."""
+        while self.begun:
+            self._go_on(self.begun[0])
+            self._conclude(self.begun.popleft())
+
+    def _go_on(self, turn: _Turn) -> None:
+        if turn.steps is None:
+            return
+        self.run.reporter.stage(turn.stage.name)
+        since = datetime.now(UTC)
+        try:
+            next(turn.steps)
+            turn.receipt.worked += datetime.now(UTC) - since
+            return
+        except StopIteration as done:
+            turn.state = done.value
+        except DistillError as error:
+            turn.receipt.status = "failed"
+            turn.receipt.errors.append(str(error))
+            self.failure = self.failure or error
+            self.failed.add(turn.stage.name)
+        turn.steps, turn.receipt.ended_at = None, datetime.now(UTC)
+        turn.receipt.worked += turn.receipt.ended_at - since
+
+    def _conclude(self, turn: _Turn) -> None:
+        name, receipt = turn.stage.name, turn.receipt
+        receipt.ended_at = receipt.ended_at or datetime.now(UTC)
+        if name not in self.failed and _is_behind(self.run, turn.stage, turn.state, self.behind):
+            self.behind.add(name)
+            receipt.warnings.append(BEHIND if turn.state is not None else NOT_DONE)
+        if name in self.asked:
+            self.run.reporter.done(receipt)
+        self.concluded.append(turn)
         keyboard.heed()
-    return kept, failure
+
+
+def _execute(run: Run, wanted: Sequence[Stage]) -> tuple[list[tuple[Receipt, StageState | None]], DistillError | None]:
+    asked = {stage.name: stage for stage in wanted}
+    sequence = _Sequence(run, asked)
+    for stage in STAGES:
+        sequence.begin(asked.get(stage.name, stage))
+    sequence.end()
+    return [(turn.receipt, turn.state) for turn in sequence.concluded], sequence.failure
 
 
 def _leave(run: Run, stage: Stage, receipt: Receipt, state: StageState | None) -> None:
@@ -124,7 +185,8 @@ def _input_hash(given: str, inputs: Sequence[dict[str, Any]]) -> str:
     return combined_hash({"given": given, **{table["name"]: table["sha256"] for table in inputs}})
 
 
-def _do(run: Run, stage: Stage, receipt: Receipt, before: StageState | None) -> StageState | None:
+def _do(run: Run, stage: Stage, receipt: Receipt, before: StageState | None) -> _Steps:
+    """Does a stage, and stops once where others may have their turn before the rest."""
     given = combined_hash(stage.prepare(run, receipt))
     compiled = stage.models(run)
     fingerprint = models_hash(compiled)
@@ -144,7 +206,10 @@ def _do(run: Run, stage: Stage, receipt: Receipt, before: StageState | None) -> 
         receipt.status = "unchanged"
         receipt.record_counts = run.state["counts"][stage.name]
     else:
-        stage.build(run, compiled, combined_hash({"given": given, "sql": fingerprint}))
+        rest = stage.build(run, compiled, combined_hash({"given": given, "sql": fingerprint}))
+        if rest is not None:
+            yield
+            rest()
         receipt.status = "ran"
         receipt.record_counts = stage.count(run, compiled)
         run.state.setdefault("counts", {})[stage.name] = receipt.record_counts

@@ -28,7 +28,8 @@ class Stage:
     needs:   stages without which it makes no sense
     prepare: what is done before anything is compared: landing, binding of switches; returns hashes of inputs beside tables
     models:  the SQL that decides its result
-    build:   brings the outputs up to the inputs, given a hash over SQL and switches
+    build:   brings the outputs up to the inputs, given a hash over SQL and switches; returns what is to be done before the
+             checks, where something goes on meanwhile that these wait for
     intact:  whether what it made is still there
     settles: False for a part of a stage, which leaves the stage itself to be done
     count:   what went in and came out
@@ -41,7 +42,7 @@ class Stage:
     outputs: tuple[str, ...]
     prepare: Callable[[Run, Receipt], dict[str, str]]
     models: Callable[[Run], Models]
-    build: Callable[[Run, Models, str], None]
+    build: Callable[[Run, Models, str], Callable[[], None] | None]
     count: Callable[[Run, Models], dict[str, Any]]
     intact: Callable[[Run], bool] = lambda run: True
     settles: bool = True
@@ -89,11 +90,17 @@ def _export(export: Export) -> Stage:
             receipt.warnings.append("no list of known paths was given: the gate hallucinated_file_path is off")
         return {"switches": corpora.bind_switches(run)}
 
-    def build(run: Run, models: Models, made_of: str) -> None:
+    def build(run: Run, models: Models, made_of: str) -> Callable[[], None]:
         decided = corpora.decide(run, export, models, made_of)
         run.files[export.file] = files.draft(run, export, decided.change)
         corpora.set_apart(run, export, models, decided)
-        files.read_again(run, export, decided.change)
+
+        def look_again() -> None:
+            corpora.vouch(run)
+            corpora.find_unknown_paths(run)
+            files.read_again(run, export, decided.change)
+
+        return look_again
 
     def intact(run: Run) -> bool:
         file = run.files.get(export.file)

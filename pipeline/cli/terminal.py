@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from pipeline.cli.console import SteadyConsole
-from pipeline.reports.receipts import Receipt, milliseconds, warnings_of
+from pipeline.reports.receipts import Receipt, warnings_of
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -69,8 +69,8 @@ class Terminal:
         self.rest()
         counts = ", ".join(f"{receipt.record_counts[name]:,} {name}" for name in COUNTS if receipt.record_counts[name])
         style = _STYLES[receipt.status]
-        seconds = milliseconds(receipt.started_at, receipt.ended_at or receipt.started_at) / 1000
-        self.out.print(f"{receipt.stage:<18} [{style}]{receipt.status:<9}[/] {seconds:>7.2f} s   {counts}")
+        seconds = f"{receipt.duration_ms / 1000:>7.2f} s"
+        self.out.print(f"{receipt.stage:<18} [{style}]{receipt.status:<9}[/] {seconds}   {counts}")
         for warning in receipt.warnings:
             self.out.print(f"{'':<18} [yellow]warning[/] ", end="")
             self.out.print(warning, markup=False)

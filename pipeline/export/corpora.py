@@ -147,12 +147,9 @@ def decide(run: Run, export: Export, models: dict[str, Compiled], made_of: str) 
 
 
 def set_apart(run: Run, export: Export, models: dict[str, Compiled], decided: Decided) -> None:
-    """Brings the tables beside an export up to its gates, and binds what the checks of its file read."""
+    """Brings the tables beside an export up to its gates."""
     for stem in export.others:
         mend_set(run, f"exports.{stem.split('_')[0]}", models[stem].sql, decided.marks, decided.reach, export.name)
-    vouch(run)
-    # Once, not for each of the checks: that there are none, as without a list, spares them the reading of the file.
-    _materialise(run, UNKNOWN_PATHS, run.library["exports/_unknown_paths"].sql, shared=True)
 
 
 def _bind_candidates(run: Run, sql: str, reach: Reach) -> None:
@@ -176,6 +173,11 @@ def vouch(run: Run) -> None:
     run.bind_now(TEXTS, "evidence.records", "scored.runs")
     find_conflicts(run)
     run.engine.define(VOUCHED, run.library["exports/_vouched"].sql)
+
+
+def find_unknown_paths(run: Run) -> None:
+    """Makes `run.unknown_paths` what no line of a file may cite: none, as without a list, spares checks the reading of it."""
+    _materialise(run, UNKNOWN_PATHS, run.library["exports/_unknown_paths"].sql, shared=True)
 
 
 def _materialise(run: Run, name: str, sql: str, *, shared: bool) -> None:

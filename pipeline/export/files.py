@@ -15,7 +15,7 @@ from pipeline.engine import quoted
 from pipeline.errors import WAY_OUT, DamageError
 from pipeline.export.corpora import EXPORTS, Export
 from pipeline.export.mending import Change
-from pipeline.export.splicing import compare, splice, survey
+from pipeline.export.splicing import Pieces, compare, splice, survey
 from pipeline.run import Drafting, Run
 from pipeline.store.snapshots import ExportFile
 
@@ -38,7 +38,7 @@ def draft(run: Run, export: Export, change: Change) -> ExportFile:
         if change.whole or not _is_published(run, export):
             run.bind_now(export.table)
             _write_lines(run, export.table, export, target)
-            _go_on(run, export, lambda: None, partial(file_sha256, target), target)
+            _go_on(run, export, list, lambda _: file_sha256(target), target)
         elif not change.added and not change.removed:
             return run.files[export.file]
         else:
@@ -46,18 +46,18 @@ def draft(run: Run, export: Export, change: Change) -> ExportFile:
                 _write_lines(run, change.new_rows, export, new)
             else:
                 new.write_bytes(b"")
-            pieces = (run.settings.exports / export.file, new, change.removed, target)
-            _go_on(run, export, partial(splice, *pieces), partial(compare, *pieces), target)
+            published = run.settings.exports / export.file
+            put_together = partial(splice, published, new, change.removed, target)
+            _go_on(run, export, put_together, lambda pieces: compare(published, pieces, target), target)
     return ExportFile(export.file, 0, run.content(export.table).rows, sha256="")
 
 
-def _go_on(run: Run, export: Export, copy: Callable[[], None], read: Callable[[], str], target: Path) -> None:
+def _go_on(run: Run, export: Export, copy: Callable[[], Pieces], read: Callable[[Pieces], str], target: Path) -> None:
     """Begins to write a file, to read it when it is written, and to bring it to the disk when it is read."""
     copying = meanwhile(copy)
 
     def read_when_copied() -> str:
-        copying.result()
-        return read()
+        return read(copying.result())
 
     hashing = meanwhile(read_when_copied)
 

@@ -3,7 +3,7 @@
 import hashlib
 import mmap
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -12,29 +12,37 @@ from pipeline.errors import GateError
 _ID = b'"id":"'
 # How much is read at a time.
 _BLOCK = 1 << 20
+# How much of a file that is looked into may stay in memory.
+_KEPT = 1 << 26
 # Where an id is looked for first: so many bytes on.
 _STEP = 1 << 16
 
 
-def splice(published: Path, new: Path, removed: frozenset[str], target: Path) -> None:
+# What a file is put together from, piece by piece: new lines, and places of a published file.
+Pieces = Sequence[bytes | range]
+
+
+def splice(published: Path, new: Path, removed: frozenset[str], target: Path) -> Pieces:
     """Writes the published lines but those whose id was removed, and the new ones between them, in order of their ids.
 
     Raises GateError where a line to remove is not there.
     """
+    pieces = list(_pieces(published, new, removed))
     with published.open("rb") as source, target.open("wb") as out:
-        for piece in _pieces(published, new, removed):
+        for piece in pieces:
             if isinstance(piece, bytes):
                 out.write(piece)
             else:
                 out.flush()
                 _copy(source, out, piece)
+    return pieces
 
 
-def compare(published: Path, new: Path, removed: frozenset[str], target: Path) -> str:
+def compare(published: Path, pieces: Pieces, target: Path) -> str:
     """Reads a spliced file back and returns its sha256. Raises GateError where it is not what was to be written."""
     sha256 = hashlib.sha256()
     with published.open("rb") as source, target.open("rb") as written:
-        for piece in _pieces(published, new, removed):
+        for piece in pieces:
             for expected in [piece] if isinstance(piece, bytes) else _blocks(source, piece):
                 found = written.read(len(expected))
                 if found != expected:
@@ -66,16 +74,15 @@ def _mapped(path: Path) -> mmap.mmap | bytes:
 
 
 def _pieces(published: Path, new: Path, removed: frozenset[str]) -> Iterator[bytes | range]:
-    """Yields the merged file piece by piece: new lines, and the places of what stays of the published file.
-
-    Changed ids are looked up by bisection, so lines between them are not read.
-    """
+    """Yields the merged file piece by piece. Changed ids are looked up by bisection, so lines between them are not read."""
     with new.open("rb") as lines:
         added = [(_line_id(line), line) for line in lines]
     gone: list[tuple[bytes, bytes]] = [(name.encode(), b"") for name in removed]
-    old, place = _mapped(published), 0
+    old, place, let_go = _mapped(published), 0, 0
     for name, line in sorted(gone + added):
         found = _first_from(old, name, place)
+        if found - let_go > _KEPT:
+            let_go = _let_go(old, let_go, found)
         if place < found:
             yield range(place, found)
         place = found
@@ -87,6 +94,14 @@ def _pieces(published: Path, new: Path, removed: frozenset[str]) -> Iterator[byt
             raise GateError(f"{published}: has no line {name.decode()} to take out; nothing was published")
     if place < len(old):
         yield range(place, len(old))
+
+
+def _let_go(old: mmap.mmap | bytes, start: int, end: int) -> int:
+    """Gives back the memory of pages that were looked at and will not be again; returns up to where."""
+    end -= end % mmap.PAGESIZE
+    if isinstance(old, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        old.madvise(mmap.MADV_DONTNEED, start, end - start)
+    return end
 
 
 def _copy(source: IO[bytes], out: IO[bytes], piece: range) -> None:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,13 +19,17 @@ NO_COUNTS = {"in": 0, "out": 0, "skipped": 0, "deduped": 0, "quarantined": 0, "c
 
 @dataclass
 class Receipt:
-    """What one stage did (StageReceipt v1)."""
+    """What one stage did (StageReceipt v1).
+
+    worked: how long it had its turn; others may have had theirs between its start and its end
+    """
 
     run_id: str
     stage: str
     started_at: datetime
     git_sha: str | None
     ended_at: datetime | None = None
+    worked: timedelta = timedelta()
     models: list[dict[str, Any]] = field(default_factory=list)
     inputs: list[dict[str, Any]] = field(default_factory=list)
     outputs: list[dict[str, Any]] = field(default_factory=list)
@@ -35,6 +39,10 @@ class Receipt:
     input_hash: str | None = None
     output_hash: str | None = None
     status: str = "not_run"
+
+    @property
+    def duration_ms(self) -> int:
+        return max(0, self.worked // timedelta(milliseconds=1))
 
     def as_json(self) -> dict[str, Any]:
         """Returns the receipt as its schema wants it."""
@@ -47,7 +55,7 @@ class Receipt:
                 "stage": self.stage,
                 "started_at": iso(self.started_at),
                 "ended_at": iso(ended),
-                "duration_ms": milliseconds(self.started_at, ended),
+                "duration_ms": self.duration_ms,
                 "git_sha": self.git_sha,
                 "models": self.models,
                 "inputs": self.inputs,
@@ -78,7 +86,7 @@ def summary(
                 {
                     "stage": r.stage,
                     "status": r.status,
-                    "duration_ms": milliseconds(r.started_at, r.ended_at or r.started_at),
+                    "duration_ms": r.duration_ms,
                     "record_counts": r.record_counts,
                 }
                 for r in receipts
@@ -129,7 +137,3 @@ def write_report(folder: Path, name: str, document: Mapping[str, Any]) -> None:
 
 def iso(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def milliseconds(start: datetime, end: datetime) -> int:
-    return max(0, int((end - start).total_seconds() * 1000))

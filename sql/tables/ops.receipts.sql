@@ -8,7 +8,7 @@ create table ops.receipts (
     status varchar not null, -- ran, unchanged, failed or not_run
     started_at timestamptz not null, -- when the stage began
     ended_at timestamptz not null, -- when it ended
-    duration_ms bigint not null, -- how long it took
+    duration_ms bigint not null, -- how long it had its turn; others may have had theirs in between
     git_sha varchar, -- commit of the code, where it is known
     input_hash varchar, -- hash over the content of the inputs
     output_hash varchar, -- hash over the content of the outputs

@@ -13,6 +13,7 @@ from deltalake.exceptions import DeltaError
 
 from pipeline.errors import GateError
 from pipeline.export import files
+from pipeline.export.splicing import Pieces
 from pipeline.runner import Outcome
 from pipeline.settings import Gates
 from tests.conftest import Workspace, statuses
@@ -221,10 +222,11 @@ def test_the_re_read_finds_a_draft_that_is_not_its_table(ready: Workspace, monke
     """One record more than before is to be exported, so old lines and a new one stand in the draft."""
     splice = files.splice
 
-    def tampered(published: Path, new: Path, removed: frozenset[str], target: Path) -> None:
-        splice(published, new, removed, target)
+    def tampered(published: Path, new: Path, removed: frozenset[str], target: Path) -> Pieces:
+        pieces = splice(published, new, removed, target)
         lines = TAMPERED[harm]([json.loads(line) for line in target.read_text().splitlines()])
         target.write_text("".join(f"{line}\n" for line in lines))
+        return pieces
 
     monkeypatch.setattr(files, "splice", tampered)
     stands(ready, lambda: ready.run("export-rag", gates=Gates(include_review=True)), ("rag",))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import GateError
 from pipeline.export import splicing
-from pipeline.export.splicing import compare, splice
+from pipeline.export.splicing import Pieces, compare, splice
 from tests.conftest import Workspace
 from tests.support.rows import review
 
@@ -42,11 +42,12 @@ def test_a_spliced_file_is_the_one_that_is_written_anew(
     written(new, {name: text for name, text in now.items() if before.get(name) != text})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(splicing, "_STEP", step)
+        patch.setattr(splicing, "_KEPT", step)
         if within == "this process":
             patch.setattr(os, "copy_file_range", refused, raising=False)
-        splice(published, new, removed, target)
+        pieces = splice(published, new, removed, target)
         assert target.read_bytes() == whole
-        assert compare(published, new, removed, target) == hashlib.sha256(whole).hexdigest()
+        assert compare(published, pieces, target) == hashlib.sha256(whole).hexdigest()
 
 
 @pytest.mark.parametrize(
@@ -63,11 +64,11 @@ def test_what_was_written_otherwise_is_found(tmp_path: Path, harm: Callable[[byt
     published, new, target = tmp_path / "published", tmp_path / "new", tmp_path / "target"
     written(published, {"a": "xx", "b": "gone", "d": "x"})
     written(new, {"c": "new"})
-    splice(published, new, frozenset({"b"}), target)
-    compare(published, new, frozenset({"b"}), target)
+    pieces = splice(published, new, frozenset({"b"}), target)
+    compare(published, pieces, target)
     target.write_bytes(harm(target.read_bytes()))
     with pytest.raises(GateError, match="target"):
-        compare(published, new, frozenset({"b"}), target)
+        compare(published, pieces, target)
 
 
 def test_a_copy_that_reads_otherwise_stops_the_run(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,9 +78,10 @@ def test_a_copy_that_reads_otherwise_stops_the_run(workspace: Workspace, monkeyp
     before = workspace.files()
     workspace.write("observer_reviews.jsonl", [review("t", "accept", "more", 59)])
 
-    def spliced(published: Path, new: Path, removed: frozenset[str], target: Path) -> None:
-        splice(published, new, removed, target)
+    def spliced(published: Path, new: Path, removed: frozenset[str], target: Path) -> Pieces:
+        pieces = splice(published, new, removed, target)
         target.write_bytes(target.read_bytes().replace(b"fine 7", b"mine 7"))
+        return pieces
 
     monkeypatch.setattr("pipeline.export.files.splice", spliced)
     outcome = workspace.run()
