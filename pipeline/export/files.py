@@ -218,10 +218,21 @@ def put_in_place(exports: Path, files: Iterable[ExportFile], *, trusted: bool = 
         source, target = draft_path(exports, file.path), exports / file.path
         if source.is_file() and (trusted or file_sha256(source) == file.sha256):
             target.parent.mkdir(parents=True, exist_ok=True)
-            source.replace(target)
+            _replace(source, target)
             moved.append(file)
     drop_drafts(exports)
     return moved
+
+
+def _replace(source: Path, target: Path) -> None:
+    """Moves a file over another. To take back the memory of that takes the system half a second per GB: meanwhile."""
+    try:
+        held = target.open("rb") if target.is_file() else None
+    except OSError:
+        held = None
+    source.replace(target)
+    if held is not None:
+        meanwhile(held.close)
 
 
 def drop_others(exports: Path, published: Container[str]) -> None:

@@ -7,6 +7,8 @@ from pipeline.store.delta import Version
 
 # Beyond this share of all records, deciding everything is cheaper than finding out what to decide.
 WORTH_IT = 0.1
+# The scores of the tasks that `sql/3_exports/_scope_preference.sql` ends with.
+OF_TASKS = "text_hash(task_id) in (select task from run.tasks)"
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,8 @@ def _bind_touched(run: Run, then: Version, now: Version) -> None:
 def _texts(run: Run, export: str, change: str) -> Reach:
     """What rag and sft reach is nearly the same, so what it is looked for in is found once for both."""
     near = f"run.near_{change}"
-    once(run, near, run.library["exports/_near"].sql)
+    once(run, f"{near}_exports_texts", run.library["exports/_near"].sql)
+    once(run, near, f"select source, sig_hash, rag_id, sft_id from {near}_exports_texts")
     run.engine.define("run.near", f"select * from {near}")
     run.engine.materialise("run.reached", run.library[f"exports/_scope_{export}"].sql)
     # Without `is not null` one record without texts would make `not in` true of no row at all.
@@ -72,15 +75,16 @@ def _tasks(run: Run, change: str) -> Reach:
         run.engine.materialise("run.more_tasks", run.library["exports/_scope_preference"].sql)
         run.engine.materialise("run.tasks", "select task from run.more_tasks")
     within = f"run.of_tasks_{change}"
-    once(run, within, run.library["exports/_of_tasks"].sql)
+    once(run, f"{within}_scored_runs", f"select * from scored.runs where {OF_TASKS}")
+    once(run, within, f"select source, sig_hash, task_id from {within}_scored_runs")
     run.engine.materialise("run.reached", f"select * from {within}")
     of_tasks = "task_id in (select task_id from run.reached)"
     return Reach(rows=of_tasks, rejects=of_tasks, within=within)
 
 
 def _bind_reached(run: Run, within: str) -> None:
-    """Binds records and their scores to those of `within`."""
-    for table in ("scored.runs", "evidence.records"):
+    """Binds records, their scores and what is known of their texts to those of `within`, but for what was found on the way."""
+    for table in ("scored.runs", "evidence.records", "exports.texts"):
         found = f"{within}_{table.replace('.', '_')}"
         if found not in run.shared:
             version = run.store.read(table)

@@ -1,5 +1,5 @@
 -- The records that rag or sft may have to decide again: those that a change touched, and those that share an id with one of
--- them in either corpus. Found once for both; `_scope_rag.sql` and `_scope_sft.sql` pick theirs.
+-- them in either corpus. Found once for both, with all of `exports.texts`; `_scope_rag.sql` and `_scope_sft.sql` pick theirs.
 -- grain: one row per record
 -- version: 1
 
@@ -33,8 +33,13 @@ near as (
 select
     texts.source,
     texts.sig_hash,
+    texts.content_is_blank,
+    texts.instruction_is_blank,
     texts.rag_id,
-    texts.sft_id
+    texts.sft_id,
+    texts.subject,
+    texts.instruction_key,
+    texts.content_key
 from exports.texts as texts
 inner join near
     on pair_hash(texts.source, texts.sig_hash) = near.record

@@ -17,18 +17,20 @@ with known as (
 
 ranked as (
     select
-        *,
+        playbook_id,
         row_number() over (order by records desc, playbook_id) as place
     from known
 ),
 
 entries as (
     select
-        place,
-        '| [' || markdown(cut(title, 100)) || '](' || file || ') | ' || accepted || ' | ' || partially_accepted || ' | '
-        || steps_in_all || ' | ' || day(last_seen_at) || ' |' as entry
-    from ranked
-    where place <= 1000
+        ranked.place,
+        '| [' || markdown(cut(known.title, 100)) || '](' || known.file || ') | ' || known.accepted || ' | '
+        || known.partially_accepted || ' | ' || known.steps_in_all || ' | ' || day(known.last_seen_at) || ' |' as entry
+    from known
+    inner join ranked
+        on known.playbook_id = ranked.playbook_id
+    where ranked.place <= 1000
 ),
 
 listed as (
