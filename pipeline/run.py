@@ -1,7 +1,7 @@
 """What all stages of one run share."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -34,12 +34,12 @@ class Reporter(Protocol):
 class Drafting(NamedTuple):
     """Work on a drafted file that goes on while the run does other things.
 
-    copying: putting it together; what from
+    copying: putting it together
     hashing: reading it back; its sha256
     saving:  bringing it to the disk
     """
 
-    copying: Future[Sequence[bytes | range]]
+    copying: Future[None]
     hashing: Future[str]
     saving: Future[None]
 

@@ -75,12 +75,13 @@ _Steps = Generator[None, None, StageState | None]
 
 @dataclass
 class _Turn:
-    """A stage in a run: its receipt, its state as it was published or is now, and the steps that are left of it."""
+    """A stage in a run: its receipt, its state as it was published or is now, the steps that are left, and what stopped it."""
 
     stage: Stage
     receipt: Receipt
     state: StageState | None
     steps: _Steps | None = None
+    error: DistillError | None = None
 
 
 @dataclass
@@ -131,13 +132,14 @@ class _Sequence:
         try:
             next(turn.steps)
             turn.receipt.worked += datetime.now(UTC) - since
+            keyboard.heed()
             return
         except StopIteration as done:
             turn.state = done.value
         except DistillError as error:
             turn.receipt.status = "failed"
             turn.receipt.errors.append(str(error))
-            self.failure = self.failure or error
+            turn.error = error
             self.failed.add(turn.stage.name)
         turn.steps, turn.receipt.ended_at = None, datetime.now(UTC)
         turn.receipt.worked += turn.receipt.ended_at - since
@@ -145,6 +147,7 @@ class _Sequence:
     def _conclude(self, turn: _Turn) -> None:
         name, receipt = turn.stage.name, turn.receipt
         receipt.ended_at = receipt.ended_at or datetime.now(UTC)
+        self.failure = self.failure or turn.error
         if name not in self.failed and _is_behind(self.run, turn.stage, turn.state, self.behind):
             self.behind.add(name)
             receipt.warnings.append(BEHIND if turn.state is not None else NOT_DONE)

@@ -54,10 +54,15 @@ def draft(run: Run, export: Export, change: Change) -> ExportFile:
 
 def _go_on(run: Run, export: Export, copy: Callable[[], Pieces], read: Callable[[Pieces], str], target: Path) -> None:
     """Begins to write a file, to read it when it is written, and to bring it to the disk when it is read."""
-    copying = meanwhile(copy)
+    pieces: list[bytes | range] = []
+    copying = meanwhile(lambda: pieces.extend(copy()))
 
     def read_when_copied() -> str:
-        return read(copying.result())
+        copying.result()
+        try:
+            return read(pieces)
+        finally:
+            pieces.clear()
 
     hashing = meanwhile(read_when_copied)
 

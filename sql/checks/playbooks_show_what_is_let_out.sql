@@ -26,6 +26,7 @@ rows as (
         source_category,
         place_hash(provenance['source_file'], provenance['line_offset'], provenance['sig_hash']) as place
     from exports.rag
+    where playbook_id is not null
 )
 
 select

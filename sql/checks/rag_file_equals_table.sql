@@ -25,4 +25,4 @@ select
     substr(sides.line, 1, 200) as beginning
 from odd
 inner join sides
-    on odd.digest = text_hash(sides.line)
+    on odd.digest is not distinct from text_hash(sides.line)

@@ -17,6 +17,7 @@ from pipeline.export.splicing import Pieces
 from pipeline.runner import Outcome
 from pipeline.settings import Gates
 from tests.conftest import Workspace, statuses
+from tests.support.gates import gate_engine
 from tests.support.rows import copied_sql, edit, review
 
 EXPORTS = ("rag", "sft", "preference")
@@ -213,6 +214,7 @@ TAMPERED: dict[str, Callable[[Lines], list[str]]] = {
     "another content in a new line": lambda lines: last_added(lines, content="LEAK"),
     "another title": lambda lines: first(lines, title="LEAK"),
     "a member more": lambda lines: first(lines, leak="LEAK"),
+    "a blank line": lambda lines: [*first(lines), ""],
     "broken JSON": lambda lines: [*first(lines), '{"id": "rag-'],
 }
 
@@ -230,6 +232,18 @@ def test_the_re_read_finds_a_draft_that_is_not_its_table(ready: Workspace, monke
 
     monkeypatch.setattr(files, "splice", tampered)
     stands(ready, lambda: ready.run("export-rag", gates=Gates(include_review=True)), ("rag",))
+
+
+@pytest.mark.parametrize("export", EXPORTS)
+def test_the_check_of_lines_finds_one_without_text(export: str) -> None:
+    """It reads a blank line as null, and does not trust that another finds it first."""
+    with gate_engine() as (engine, library):
+        check = library[f"checks/{export}_file_equals_table"].sql
+        engine.define(f"files.{export}_expected", "select 'a' as line")
+        engine.define(f"files.{export}_lines", "select 'a' as line")
+        assert engine.rows(check) == []
+        engine.define(f"files.{export}_lines", "select unnest(['a', null]) as line")
+        assert [row["in_file"] for row in engine.rows(check)] == [1]
 
 
 def test_the_draft_that_is_its_table_passes(ready: Workspace) -> None:

@@ -197,6 +197,30 @@ def test_a_failed_stage_stops_its_dependants_and_no_others(ready: Workspace, tmp
     assert ready.files() == files
 
 
+def test_the_first_stage_that_failed_is_named_although_another_failed_before_it(ready: Workspace, tmp_path: Path) -> None:
+    """Exports begin one after the other, and their checks come when all have begun."""
+    sql = copied_sql(tmp_path / "sql")
+    (sql / "checks/rag_conservation.sql").write_text("-- Never.\n-- version: 2\n-- stage: export-rag\nselect 1 as wrong\n")
+    edit(sql / "3_exports/sft.sql", "gates.reason is null", "gates.reason is null and nonsense(1)")
+    edit(sql / "2_scored/observer_reviews.sql", "'observer_cycle'", "'observer_went_round'")
+    outcome = ready.run(sql=sql)
+    done = {"export-rag": "failed", "export-sft": "failed", "export-preference": "ran"}
+    assert statuses(outcome).items() >= done.items()
+    assert [receipt["stage"] for receipt in outcome.receipts] == list(STAGES)
+    assert isinstance(outcome.failure, GateError) and "rag_conservation" in str(outcome.failure)
+
+
+def test_how_long_a_stage_took_leaves_out_the_turns_of_others(ready: Workspace) -> None:
+    ready.write("observer_reviews.jsonl", [review("t9", "accept", "new", 9)])
+    outcome = ready.passed()
+    begun = [receipt["started_at"] for receipt in outcome.receipts]
+    ended = {receipt["stage"]: receipt["ended_at"] for receipt in outcome.receipts}
+    assert begun == sorted(begun) and ended["export-rag"] > outcome.receipts[STAGES.index("export-preference")]["started_at"]
+    assert ended["export-preference"] <= outcome.receipts[STAGES.index("extract-playbooks")]["started_at"]
+    whole = datetime.fromisoformat(outcome.summary["ended_at"]) - datetime.fromisoformat(outcome.summary["started_at"])
+    assert 0 < sum(receipt["duration_ms"] for receipt in outcome.receipts) <= whole / timedelta(milliseconds=1)
+
+
 def test_a_failed_command_says_so_without_a_traceback(ready: Workspace) -> None:
     ready.write("observer_reviews.jsonl", ["{"])
     done = ready.command("run-all", "--strict")
