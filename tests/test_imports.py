@@ -24,7 +24,7 @@ LAYERS = (
     ("search", "trace"),
     ("runner",),
     ("upkeep",),
-    ("session",),
+    ("session", "turns"),
     ("stages",),
     ("counts", "drift"),
     ("collect", "score", "export", "index"),
