@@ -15,7 +15,7 @@ from pipeline.errors import TRY_AGAIN, DistillError, GateError, WarehouseError
 from pipeline.export import files
 from pipeline.models.tables import is_chronicle
 from pipeline.reports import receipts
-from pipeline.reports.receipts import Receipt, iso
+from pipeline.reports.receipts import Receipt
 from pipeline.reports.summary import summary_page
 from pipeline.run import Reporter, Run
 from pipeline.session import make_places, opened, publish, recover
@@ -187,6 +187,3 @@ def _publish(run: Run, stages: dict[str, StageState], run_hash: str, ended: date
         digests={table: files for table, files in run.digests.items() if files},
     )
     return publish(run, snapshot)
-
-
-__all__ = ["Outcome", "iso", "run_stages"]

@@ -7,8 +7,6 @@ from pipeline.store.delta import Version
 
 # Beyond this share of all records, deciding everything is cheaper than finding out what to decide.
 WORTH_IT = 0.1
-# The scores of the tasks that `sql/3_exports/_scope_preference.sql` ends with.
-OF_TASKS = "text_hash(task_id) in (select task from run.tasks)"
 
 
 @dataclass(frozen=True)
@@ -75,7 +73,7 @@ def _tasks(run: Run, change: str) -> Reach:
         run.engine.materialise("run.more_tasks", run.library["exports/_scope_preference"].sql)
         run.engine.materialise("run.tasks", "select task from run.more_tasks")
     within = f"run.of_tasks_{change}"
-    once(run, f"{within}_scored_runs", f"select * from scored.runs where {OF_TASKS}")
+    once(run, f"{within}_scored_runs", run.library["exports/_of_tasks"].sql)
     once(run, within, f"select source, sig_hash, task_id from {within}_scored_runs")
     run.engine.materialise("run.reached", f"select * from {within}")
     of_tasks = "task_id in (select task_id from run.reached)"

@@ -12,7 +12,6 @@ from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.engine import Engine
-from pipeline.export.scope import OF_TASKS
 from pipeline.models import Library
 from tests.support.gates import CATEGORIES, RECORDS, RUNS, START, bind_options, gate_engine, materialise, record
 
@@ -90,7 +89,7 @@ def reach(opened: Opened, export: str) -> set[Any]:
             amount = found
             engine.materialise("run.more_tasks", library["exports/_scope_preference"].sql)
             engine.materialise("run.tasks", "select task from run.more_tasks")
-        engine.materialise("run.reached", f"select source, sig_hash, task_id from after.scores where {OF_TASKS}")
+        engine.materialise("run.reached", library["exports/_of_tasks"].sql)
     else:
         engine.materialise("run.reached", library[f"exports/_scope_{export}"].sql)
     for table, rows in (("evidence.records", "after.records"), ("scored.runs", "after.scores")):
