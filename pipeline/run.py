@@ -34,12 +34,10 @@ class Reporter(Protocol):
 class Drafting(NamedTuple):
     """Work on a drafted file that goes on while the run does other things.
 
-    copying: putting it together
-    hashing: reading it back; its sha256
+    hashing: its sha256; where it is put together from lines that were published, it is written and read back on the way
     saving:  bringing it to the disk
     """
 
-    copying: Future[None]
     hashing: Future[str]
     saving: Future[None]
 

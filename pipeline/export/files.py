@@ -2,8 +2,8 @@
 
 import errno
 import shutil
-from collections.abc import Callable, Container, Iterable
-from concurrent.futures import wait
+from collections.abc import Container, Iterable
+from concurrent.futures import Future, wait
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,7 @@ from pipeline.engine import quoted
 from pipeline.errors import WAY_OUT, DamageError
 from pipeline.export.corpora import EXPORTS, Export
 from pipeline.export.mending import Change
-from pipeline.export.splicing import Pieces, compare, splice, survey
+from pipeline.export.splicing import splice, survey
 from pipeline.run import Drafting, Run
 from pipeline.store.snapshots import ExportFile
 
@@ -28,7 +28,7 @@ def draft(run: Run, export: Export, change: Change) -> ExportFile:
     """Writes the rows of an export table, sorted by id, to a file beside the published one.
 
     Where little changed, the published lines are copied and only the new rows are written; without a change there is no draft.
-    Copying goes on meanwhile, and so do hashing and bringing to the disk; see `read_again`, `wait_for_hash`, `wait_for_files`.
+    Copying, hashing and bringing to the disk go on meanwhile; see `read_again`, `wait_for_hash`, `wait_for_files`.
     """
     target, new = draft_path(run.settings.exports, export.file), _new_lines(run, export)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -38,7 +38,7 @@ def draft(run: Run, export: Export, change: Change) -> ExportFile:
         if change.whole or not _is_published(run, export):
             run.bind_now(export.table)
             _write_lines(run, export.table, export, target)
-            _go_on(run, export, list, lambda _: file_sha256(target), target)
+            hashing = meanwhile(partial(file_sha256, target))
         elif not change.added and not change.removed:
             return run.files[export.file]
         else:
@@ -47,37 +47,18 @@ def draft(run: Run, export: Export, change: Change) -> ExportFile:
             else:
                 new.write_bytes(b"")
             published = run.settings.exports / export.file
-            put_together = partial(splice, published, new, change.removed, target)
-            _go_on(run, export, put_together, lambda pieces: compare(published, pieces, target), target)
+            hashing = meanwhile(partial(splice, published, new, change.removed, target))
+        run.drafting[export.file] = Drafting(hashing, meanwhile(partial(_save_when_read, hashing, target)))
     return ExportFile(export.file, 0, run.content(export.table).rows, sha256="")
 
 
-def _go_on(run: Run, export: Export, copy: Callable[[], Pieces], read: Callable[[Pieces], str], target: Path) -> None:
-    """Begins to write a file, to read it when it is written, and to bring it to the disk when it is read."""
-    pieces: list[bytes | range] = []
-    copying = meanwhile(lambda: pieces.extend(copy()))
-
-    def read_when_copied() -> str:
-        copying.result()
-        try:
-            return read(pieces)
-        finally:
-            pieces.clear()
-
-    hashing = meanwhile(read_when_copied)
-
-    def save_when_read() -> None:
-        hashing.result()
-        to_disk(target)
-
-    run.drafting[export.file] = Drafting(copying, hashing, meanwhile(save_when_read))
+def _save_when_read(hashing: "Future[str]", target: Path) -> None:
+    hashing.result()
+    to_disk(target)
 
 
 def wait_for_hash(run: Run, export: Export) -> None:
-    """Completes a file that was drafted: its hash was worked out while it was checked.
-
-    Raises GateError where it was put together and does not read as what it was put together from.
-    """
+    """Completes a file that was drafted: its hash was worked out meanwhile."""
     if drafting := run.drafting.get(export.file):
         path = draft_path(run.settings.exports, export.file)
         with naming(path):
@@ -124,14 +105,14 @@ def draft_again(run: Run, export: Export, version: int, file: ExportFile) -> Non
 def read_again(run: Run, export: Export, change: Change) -> None:
     """Reads a draft back and holds it against what it should be. Raises GateError where it is anything else.
 
-    What was copied must be as it is in the published file, which was read back when it was made; `wait_for_hash` sees to it.
+    What was copied was read back as it is in the published file, which was read back when it was made.
     All other lines must be the table's, which checks in SQL see to: they read the whole file as `files.<export>`, the lines
     that were not copied as `files.<export>_new` and `files.<export>_lines`, what these should be as `files.<export>_expected`.
     """
     target, new = draft_path(run.settings.exports, export.file), _new_lines(run, export)
-    if drafting := run.drafting.get(export.file):
+    if new.exists() and (drafting := run.drafting.get(export.file)):
         with naming(target):
-            drafting.copying.result()
+            drafting.hashing.result()
     fresh, rows = target, export.table
     if new.exists() or not target.exists():
         if not target.exists():

@@ -3,51 +3,38 @@
 import hashlib
 import mmap
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from io import FileIO
 from pathlib import Path
 from typing import IO
 
 from pipeline.errors import GateError
 
 _ID = b'"id":"'
-# How much is read at a time.
-_BLOCK = 1 << 20
-# How much of a file that is looked into may stay in memory.
-_KEPT = 1 << 26
+# How much is written and read back at a time: so little that the processor still has it at hand.
+_BLOCK = 1 << 16
+# How much of a file that was read may stay in memory.
+_KEPT = 1 << 24
 # Where an id is looked for first: so many bytes on.
 _STEP = 1 << 16
 
 
-# What a file is put together from, piece by piece: new lines, and places of a published file.
-Pieces = Sequence[bytes | range]
-
-
-def splice(published: Path, new: Path, removed: frozenset[str], target: Path) -> Pieces:
+def splice(published: Path, new: Path, removed: frozenset[str], target: Path) -> str:
     """Writes the published lines but those whose id was removed, and the new ones between them, in order of their ids.
 
-    Raises GateError where a line to remove is not there.
+    What was written is read back, block by block; returns its sha256. The memory that the published file has in the system is
+    given back on the way, so that what is written finds it: memory that nobody had before takes several times as long.
+    Raises GateError where a line to remove is not there, and where the file does not read as it was written.
     """
-    pieces = list(_pieces(published, new, removed))
-    with published.open("rb") as source, target.open("wb") as out:
-        for piece in pieces:
-            if isinstance(piece, bytes):
-                out.write(piece)
-            else:
-                out.flush()
-                _copy(source, out, piece)
-    return pieces
-
-
-def compare(published: Path, pieces: Pieces, target: Path) -> str:
-    """Reads a spliced file back and returns its sha256. Raises GateError where it is not what was to be written."""
     sha256 = hashlib.sha256()
-    with published.open("rb") as source, target.open("rb") as written:
-        for piece in pieces:
-            for expected in [piece] if isinstance(piece, bytes) else _blocks(source, piece):
-                found = written.read(len(expected))
-                if found != expected:
-                    raise GateError(f"{target}: reads otherwise than it was written; nothing was published")
-                sha256.update(found)
+    # All of them first: what is looked at to find them must not be in use when it is given back.
+    pieces = list(_pieces(published, new, removed))
+    with published.open("rb", buffering=0) as source, target.open("wb") as out, target.open("rb", buffering=0) as written:
+        for block in _blocks(source, pieces):
+            _write(out, block)
+            if written.read(len(block)) != block:
+                raise GateError(f"{target}: reads otherwise than it was written; nothing was published")
+            sha256.update(block)
         if written.read(1):
             raise GateError(f"{target}: is longer than what was written; nothing was published")
     return sha256.hexdigest()
@@ -104,28 +91,43 @@ def _let_go(old: mmap.mmap | bytes, start: int, end: int) -> int:
     return end
 
 
-def _copy(source: IO[bytes], out: IO[bytes], piece: range) -> None:
-    """Appends a piece of one file to another, inside of the system where it can do that."""
-    place = piece.start
-    try:
-        while place < piece.stop and (
-            copied := os.copy_file_range(source.fileno(), out.fileno(), piece.stop - place, offset_src=place)
-        ):
-            place += copied
-    except (AttributeError, OSError):
-        pass  # not this system, or not these files: what is left is copied as anywhere
-    for block in _blocks(source, range(place, piece.stop)):
-        out.write(block)
+def _blocks(source: FileIO, pieces: Iterable[bytes | range]) -> Iterator[bytes]:
+    """Yields the merged file in blocks."""
+    parts, size, let_go = list[bytes](), 0, 0
+    for part in _parts(source, pieces):
+        parts.append(part)
+        size += len(part)
+        if size >= _BLOCK:
+            yield b"".join(parts)
+            parts, size = [], 0
+            if source.tell() - let_go > _KEPT:
+                let_go = _give_back(source)
+    yield b"".join(parts)
+
+
+def _parts(source: FileIO, pieces: Iterable[bytes | range]) -> Iterator[bytes]:
+    """Yields new lines, and the bytes of the file at places of it."""
+    for piece in pieces:
+        if isinstance(piece, bytes):
+            yield piece
+        else:
+            source.seek(piece.start)
+            left = len(piece)
+            while left and (data := source.read(min(_BLOCK, left))):
+                yield data
+                left -= len(data)
+
+
+def _give_back(source: FileIO) -> int:
+    """Gives back the system's memory of what was read of a file; returns up to where."""
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(source.fileno(), 0, source.tell(), os.POSIX_FADV_DONTNEED)
+    return source.tell()
+
+
+def _write(out: IO[bytes], block: bytes) -> None:
+    out.write(block)
     out.flush()
-
-
-def _blocks(source: IO[bytes], piece: range) -> Iterator[bytes]:
-    """Yields the bytes of a file at some places, as far as it has them."""
-    source.seek(piece.start)
-    left = len(piece)
-    while left and (data := source.read(min(_BLOCK, left))):
-        yield data
-        left -= len(data)
 
 
 def _first_from(old: mmap.mmap | bytes, name: bytes, start: int) -> int:

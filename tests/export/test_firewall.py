@@ -12,12 +12,11 @@ from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import DeltaError
 
 from pipeline.errors import GateError
-from pipeline.export import files
-from pipeline.export.splicing import Pieces
 from pipeline.runner import Outcome
 from pipeline.settings import Gates
 from tests.conftest import Workspace, statuses
 from tests.support.gates import gate_engine
+from tests.support.harm import harmful_write
 from tests.support.rows import copied_sql, edit, review
 
 EXPORTS = ("rag", "sft", "preference")
@@ -219,18 +218,15 @@ TAMPERED: dict[str, Callable[[Lines], list[str]]] = {
 }
 
 
+def tampered(harm: str, content: bytes) -> bytes:
+    lines = TAMPERED[harm]([json.loads(line) for line in content.splitlines()])
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
 @pytest.mark.parametrize("harm", TAMPERED)
 def test_the_re_read_finds_a_draft_that_is_not_its_table(ready: Workspace, monkeypatch: pytest.MonkeyPatch, harm: str) -> None:
     """One record more than before is to be exported, so old lines and a new one stand in the draft."""
-    splice = files.splice
-
-    def tampered(published: Path, new: Path, removed: frozenset[str], target: Path) -> Pieces:
-        pieces = splice(published, new, removed, target)
-        lines = TAMPERED[harm]([json.loads(line) for line in target.read_text().splitlines()])
-        target.write_text("".join(f"{line}\n" for line in lines))
-        return pieces
-
-    monkeypatch.setattr(files, "splice", tampered)
+    harmful_write(monkeypatch, lambda block: tampered(harm, block))
     stands(ready, lambda: ready.run("export-rag", gates=Gates(include_review=True)), ("rag",))
 
 

@@ -1,7 +1,6 @@
 """A published file mended by copying what stays: the bytes are those of a file that is written anew."""
 
 import hashlib
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -11,8 +10,9 @@ from hypothesis import strategies as st
 
 from pipeline.errors import GateError
 from pipeline.export import splicing
-from pipeline.export.splicing import Pieces, compare, splice
+from pipeline.export.splicing import splice
 from tests.conftest import Workspace
+from tests.support.harm import harmful_write
 from tests.support.rows import review
 
 # Some ids begin as others end, and lines are of any length: what is looked for may stand anywhere.
@@ -25,31 +25,31 @@ def written(path: Path, lines: Mapping[str, str]) -> bytes:
     return path.read_bytes()
 
 
-def refused(*_: object, **__: object) -> int:
-    raise OSError(38, "Function not implemented")
-
-
-@pytest.mark.parametrize("within", ["the system", "this process"])
-@given(before=st.dictionaries(IDS, TEXTS, max_size=30), now=st.dictionaries(IDS, TEXTS, max_size=30), step=st.integers(1, 200))
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    before=st.dictionaries(IDS, TEXTS, max_size=30),
+    now=st.dictionaries(IDS, TEXTS, max_size=30),
+    step=st.integers(1, 200),
+    block=st.integers(1, 200),
+)
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_spliced_file_is_the_one_that_is_written_anew(
-    tmp_path: Path, before: dict[str, str], now: dict[str, str], step: int, within: str
+    tmp_path: Path, before: dict[str, str], now: dict[str, str], step: int, block: int
 ) -> None:
     published, new, target = tmp_path / "published", tmp_path / "new", tmp_path / "target"
     removed = frozenset(name for name in before if before[name] != now.get(name))
     whole = written(tmp_path / "whole", now)
-    written(published, before)
+    was = written(published, before)
     written(new, {name: text for name, text in now.items() if before.get(name) != text})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(splicing, "_STEP", step)
         patch.setattr(splicing, "_KEPT", step)
-        if within == "this process":
-            patch.setattr(os, "copy_file_range", refused, raising=False)
-        pieces = splice(published, new, removed, target)
-        assert target.read_bytes() == whole
-        assert compare(published, pieces, target) == hashlib.sha256(whole).hexdigest()
+        patch.setattr(splicing, "_BLOCK", block)
+        assert splice(published, new, removed, target) == hashlib.sha256(whole).hexdigest()
+    assert target.read_bytes() == whole
+    assert published.read_bytes() == was
 
 
+@pytest.mark.parametrize("block", [20, 1 << 16])
 @pytest.mark.parametrize(
     "harm",
     [
@@ -60,15 +60,17 @@ def test_a_spliced_file_is_the_one_that_is_written_anew(
         pytest.param(lambda content: b"", id="empty"),
     ],
 )
-def test_what_was_written_otherwise_is_found(tmp_path: Path, harm: Callable[[bytes], bytes]) -> None:
+def test_what_was_written_otherwise_is_found(
+    tmp_path: Path, harm: Callable[[bytes], bytes], block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     published, new, target = tmp_path / "published", tmp_path / "new", tmp_path / "target"
     written(published, {"a": "xx", "b": "gone", "d": "x"})
     written(new, {"c": "new"})
-    pieces = splice(published, new, frozenset({"b"}), target)
-    compare(published, pieces, target)
-    target.write_bytes(harm(target.read_bytes()))
+    monkeypatch.setattr(splicing, "_BLOCK", block)
+    splice(published, new, frozenset({"b"}), target)
+    harmful_write(monkeypatch, harm)
     with pytest.raises(GateError, match="target"):
-        compare(published, pieces, target)
+        splice(published, new, frozenset({"b"}), target)
 
 
 def test_a_copy_that_reads_otherwise_stops_the_run(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,13 +79,7 @@ def test_a_copy_that_reads_otherwise_stops_the_run(workspace: Workspace, monkeyp
     workspace.passed()
     before = workspace.files()
     workspace.write("observer_reviews.jsonl", [review("t", "accept", "more", 59)])
-
-    def spliced(published: Path, new: Path, removed: frozenset[str], target: Path) -> Pieces:
-        pieces = splice(published, new, removed, target)
-        target.write_bytes(target.read_bytes().replace(b"fine 7", b"mine 7"))
-        return pieces
-
-    monkeypatch.setattr("pipeline.export.files.splice", spliced)
+    harmful_write(monkeypatch, lambda content: content.replace(b"fine 7", b"mine 7"))
     outcome = workspace.run()
     assert isinstance(outcome.failure, GateError)
     assert "reads otherwise than it was written" in str(outcome.failure)
