@@ -154,8 +154,8 @@ def set_apart(run: Run, export: Export, models: dict[str, Compiled], decided: De
 
 def _bind_candidates(run: Run, sql: str, reach: Reach) -> None:
     """Binds `exports.candidates` to what is reached. Each row of it is about one record alone, so others may be among them."""
-    scope.once(run, f"{reach.within}_candidates", sql)
-    run.engine.define(CANDIDATES, f"select * from {reach.within}_candidates semi join run.reached using (source, sig_hash)")
+    scope.once(run, f"{reach.near}_candidates", sql)
+    run.engine.define(CANDIDATES, f"select * from {reach.near}_candidates semi join run.reached using (source, sig_hash)")
     run.shared.discard(CANDIDATES)
 
 

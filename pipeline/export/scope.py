@@ -2,11 +2,15 @@
 
 from dataclasses import dataclass
 
+from pipeline.engine import Engine
+from pipeline.models import Library
 from pipeline.run import Run
 from pipeline.store.delta import Version
 
 # Beyond this share of all records, deciding everything is cheaper than finding out what to decide.
 WORTH_IT = 0.1
+# The ids of records near a change, once tables are bound to these alone.
+NEAR = "select source, sig_hash, rag_id, sft_id, task_id from exports.texts inner join scored.runs using (source, sig_hash)"
 
 
 @dataclass(frozen=True)
@@ -15,12 +19,12 @@ class Reach:
 
     rows:    SQL condition on the rows of the export's own table
     rejects: SQL condition on the rows of its other tables
-    within:  of a corpus, the records that those in `run.reached` are among; they are what is looked for in tables
+    near:    the first part of the names of what was found for all exports, of the records that those in `run.reached` are among
     """
 
     rows: str
     rejects: str
-    within: str = ""
+    near: str = ""
 
 
 def find(run: Run, export: str, made_of: str) -> Reach | None:
@@ -28,71 +32,65 @@ def find(run: Run, export: str, made_of: str) -> Reach | None:
     before = run.state.get("exports", {}).get(export, {})
     if before.get("made_of") != made_of:
         return None
-    then, now = run.store.read("scored.runs", before["scored.runs"]), run.store.read("scored.runs")
-    _bind_touched(run, then, now)
-    change = f"{then.version}_{now.version}"
-    reach = _tasks(run, change) if export == "preference" else _texts(run, export, change)
-    amounts = f"select (select count(*) from {reach.within}) as reached, (select count(*) from scored.runs) as total"
+    near = _find_near(run, run.store.read("scored.runs", before["scored.runs"]), run.store.read("scored.runs"))
+    amounts = f"select (select count(*) from {near}_exports_texts) as near, (select count(*) from scored.runs) as total"
     (amount,) = run.engine.rows(amounts)
-    if amount["reached"] > WORTH_IT * amount["total"]:
+    if amount["near"] > WORTH_IT * amount["total"]:
         return None
-    _bind_reached(run, reach.within)
-    return reach
+    _bind_near(run, near)
+    run.engine.materialise("run.reached", run.library[f"exports/_scope_{export}"].sql)
+    if export == "preference":
+        of_tasks = "task_id in (select task_id from run.reached)"
+        return Reach(rows=of_tasks, rejects=of_tasks, near=near)
+    # Without `is not null` one record without texts would make `not in` true of no row at all.
+    rows = "id in (select id from run.reached where id is not null)"
+    return Reach(rows, rejects="(source, sig_hash) in (select (source, sig_hash) from run.reached)", near=near)
 
 
-def _bind_touched(run: Run, then: Version, now: Version) -> None:
-    """Makes `run.changed` and `run.touched` what differs between two versions of the scores; most exports ask for the same."""
+def _find_near(run: Run, then: Version, now: Version) -> str:
+    """Finds the records near a change between two versions of the scores: all that any export may have to decide again.
+
+    Most exports ask for the same change, whose versions are in the names of what is made of it. Returns the first part of them.
+    """
+    change = f"{then.version}_{now.version}"
     run.bind("before.scores", then, files=tuple(sorted(set(then.files) - set(now.files))))
     run.bind("after.scores", now, files=tuple(sorted(set(now.files) - set(then.files))))
     for name in ("changed", "touched"):
-        found = f"run.{name}_{then.version}_{now.version}"
-        once(run, found, run.library[f"exports/_{name}"].sql)
-        run.engine.define(f"run.{name}", f"select * from {found}")
+        once(run, f"run.{name}_{change}", run.library[f"exports/_{name}"].sql)
+        run.engine.define(f"run.{name}", f"select * from run.{name}_{change}")
+    if f"run.tasks_{change}" not in run.shared:
+        follow_tasks(run.engine, run.library)
+    once(run, f"run.tasks_{change}", "select task from run.tasks")
+    run.engine.define("run.tasks", f"select task from run.tasks_{change}")
+    once(run, f"run.near_{change}_exports_texts", run.library["exports/_near"].sql)
+    return f"run.near_{change}"
 
 
-def _texts(run: Run, export: str, change: str) -> Reach:
-    """What rag and sft reach is nearly the same, so what it is looked for in is found once for both."""
-    near = f"run.near_{change}"
-    once(run, f"{near}_exports_texts", run.library["exports/_near"].sql)
-    once(run, near, f"select source, sig_hash, rag_id, sft_id from {near}_exports_texts")
-    run.engine.define("run.near", f"select * from {near}")
-    run.engine.materialise("run.reached", run.library[f"exports/_scope_{export}"].sql)
-    # Without `is not null` one record without texts would make `not in` true of no row at all.
-    return Reach(
-        rows="id in (select id from run.reached where id is not null)",
-        rejects="(source, sig_hash) in (select (source, sig_hash) from run.reached)",
-        within=near,
-    )
-
-
-def _tasks(run: Run, change: str) -> Reach:
-    run.engine.materialise("run.tasks", run.library["exports/_tasks"].sql)
+def follow_tasks(engine: Engine, library: Library) -> None:
+    """Makes `run.tasks` the tasks that preference decides again: those near a change, and more until no other joins."""
+    engine.materialise("run.tasks", library["exports/_tasks"].sql)
     amount = -1
-    while (found := run.engine.value("select count(*) as n from run.tasks")) != amount:
+    while (found := engine.value("select count(*) as n from run.tasks")) != amount:
         amount = found
-        run.engine.materialise("run.more_tasks", run.library["exports/_scope_preference"].sql)
-        run.engine.materialise("run.tasks", "select task from run.more_tasks")
-    within = f"run.of_tasks_{change}"
-    once(run, f"{within}_scored_runs", run.library["exports/_of_tasks"].sql)
-    once(run, within, f"select source, sig_hash, task_id from {within}_scored_runs")
-    run.engine.materialise("run.reached", f"select * from {within}")
-    of_tasks = "task_id in (select task_id from run.reached)"
-    return Reach(rows=of_tasks, rejects=of_tasks, within=within)
+        engine.materialise("run.more_tasks", library["exports/_more_tasks"].sql)
+        engine.materialise("run.tasks", "select task from run.more_tasks")
 
 
-def _bind_reached(run: Run, within: str) -> None:
-    """Binds records, their scores and what is known of their texts to those of `within`, but for what was found on the way."""
+def _bind_near(run: Run, near: str) -> None:
+    """Binds records, their scores and what is known of their texts to those that are near, and `run.near` to their ids."""
+    texts = f"{near}_exports_texts"
     for table in ("scored.runs", "evidence.records", "exports.texts"):
-        found = f"{within}_{table.replace('.', '_')}"
+        found = f"{near}_{table.replace('.', '_')}"
         if found not in run.shared:
             version = run.store.read(table)
             files = version.files
             if table == "evidence.records":
                 # Long texts of files without any are not read.
-                files = tuple(run.engine.files_with(files, f"(source, sig_hash) in (select (source, sig_hash) from {within})"))
+                files = tuple(run.engine.files_with(files, f"(source, sig_hash) in (select (source, sig_hash) from {texts})"))
             run.bind("run.some_rows", version, files=files)
-            once(run, found, f"select * from run.some_rows semi join {within} using (source, sig_hash)")
+            once(run, found, f"select * from run.some_rows semi join {texts} using (source, sig_hash)")
         run.engine.define(table, f"select * from {found}")
+    run.engine.define("run.near", NEAR)
 
 
 def once(run: Run, name: str, sql: str) -> None:

@@ -1,5 +1,6 @@
--- The records that rag or sft may have to decide again: those that a change touched, and those that share an id with one of
--- them in either corpus. Found once for both, with all of `exports.texts`; `_scope_rag.sql` and `_scope_sft.sql` pick theirs.
+-- The records that an export may have to decide again: those that a change touched, those that share an id with one of them in
+-- rag or sft, and those of the tasks in `run.tasks`. Found once for all exports, with all of `exports.texts`; each picks its own
+-- by `_scope_<export>.sql`.
 -- grain: one row per record
 -- version: 1
 
@@ -20,9 +21,12 @@ near as (
         on keys.rag = rag_ids.rag
     left join sft_ids
         on keys.sft = sft_ids.sft
+    left join run.tasks as tasks
+        on keys.task = tasks.task
     where
         rag_ids.rag is not null
         or sft_ids.sft is not null
+        or tasks.task is not null
 
     union
 

@@ -1,75 +1,11 @@
--- The tasks that preference decides again: those in `run.tasks`; those that accepted a text which stands in one of them,
--- for only their pairs can have the same id; and those that share a subject with one of them, with verdicts of either kind
--- from more than one stream. Asked again with its own answer until no task joins. Tasks are numbers here.
--- grain: one row per task
+-- The records that preference has to decide again: all of the tasks that it decides again.
+-- grain: one row per record
 -- version: 1
 
-with members as (
-    select
-        keys.category,
-        keys.sft,
-        keys.subject
-    from exports.keys as keys
-    inner join run.tasks as tasks
-        on keys.task = tasks.task
-),
-
-ids as (
-    select distinct sft
-    from members
-),
-
-touched_subjects as (
-    select distinct subject
-    from members
-    where
-        subject is not null
-        and category in ('accepted', 'rejected')
-),
-
-judged as (
-    select
-        keys.source,
-        keys.category,
-        keys.task,
-        ids.sft,
-        touched_subjects.subject
-    from exports.keys as keys
-    left join ids
-        on keys.sft = ids.sft
-    left join touched_subjects
-        on keys.subject = touched_subjects.subject
-    where
-        keys.category in ('accepted', 'rejected')
-        and (ids.sft is not null or touched_subjects.subject is not null)
-),
-
-shared_subjects as (
-    select subject
-    from judged
-    where subject is not null
-    group by subject
-    having
-        min(category) <> max(category)
-        and min(source) <> max(source)
-)
-
-select task
-from judged
-where
-    sft is not null
-    and category = 'accepted'
-    and task is not null
-
-union
-
-select judged.task
-from judged
-inner join shared_subjects
-    on judged.subject = shared_subjects.subject
-where judged.task is not null
-
-union
-
-select task
-from run.tasks
+select
+    near.source,
+    near.sig_hash,
+    near.task_id
+from run.near as near
+inner join run.tasks as tasks
+    on text_hash(near.task_id) = tasks.task

@@ -12,6 +12,7 @@ from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.engine import Engine
+from pipeline.export.scope import NEAR, follow_tasks
 from pipeline.models import Library
 from tests.support.gates import CATEGORIES, RECORDS, RUNS, START, bind_options, gate_engine, materialise, record
 
@@ -66,13 +67,13 @@ def bind(engine: Engine, name: str, rows: Rows) -> None:
     engine.define("scored.runs", f"select * from {name}.scores")
 
 
-def decided(opened: Opened, export: str, *, anew: tuple[str, ...] = ()) -> dict[str, Rows]:
-    """What the models of an export make of what is bound; but for `anew`, those made of all records stay as they are."""
+def decided(opened: Opened, export: str, done: tuple[str, ...] = ()) -> dict[str, Rows]:
+    """What the models of an export make of what is bound; those that are `done` stay as they are."""
     engine, library = opened
-    done = set(OF_ALL) - set(anew)
+    made = set(done)
     found = {}
     for stem in STEMS[export]:
-        materialise(engine, library, stem, done)
+        materialise(engine, library, stem, made)
         found[stem] = engine.rows(f"select * from exports.{stem}")
     return found
 
@@ -80,20 +81,17 @@ def decided(opened: Opened, export: str, *, anew: tuple[str, ...] = ()) -> dict[
 def reach(opened: Opened, export: str) -> set[Any]:
     """Binds what is decided again, as pipeline.export.scope does; returns the ids, or tasks, of the rows that are made anew."""
     engine, library = opened
-    for stem in ("_changed", "_touched", "_near"):
+    for stem in ("_changed", "_touched"):
         engine.materialise(f"run.{stem[1:]}", library[f"exports/{stem}"].sql)
-    if export == "preference":
-        engine.materialise("run.tasks", library["exports/_tasks"].sql)
-        amount = -1
-        while (found := engine.value("select count(*) as n from run.tasks")) != amount:
-            amount = found
-            engine.materialise("run.more_tasks", library["exports/_scope_preference"].sql)
-            engine.materialise("run.tasks", "select task from run.more_tasks")
-        engine.materialise("run.reached", library["exports/_of_tasks"].sql)
-    else:
-        engine.materialise("run.reached", library[f"exports/_scope_{export}"].sql)
+    follow_tasks(engine, library)
+    engine.materialise("run.near_texts", library["exports/_near"].sql)
+    engine.define("exports.texts", "select * from run.near_texts")
     for table, rows in (("evidence.records", "after.records"), ("scored.runs", "after.scores")):
-        engine.define(table, f"select * from {rows} semi join run.reached using (source, sig_hash)")
+        engine.define(table, f"select * from {rows} semi join run.near_texts using (source, sig_hash)")
+    engine.define("run.near", NEAR)
+    engine.materialise("run.reached", library[f"exports/_scope_{export}"].sql)
+    engine.materialise("run.candidates", library["exports/candidates"].sql)
+    engine.define("exports.candidates", "select * from run.candidates semi join run.reached using (source, sig_hash)")
     if export == "preference":
         return {row["task_id"] for row in engine.rows("select task_id from run.reached")}
     return {(row["source"], row["sig_hash"]) for row in engine.rows("select source, sig_hash from run.reached")}
@@ -123,12 +121,12 @@ def test_deciding_again_what_is_reached_is_enough(opened: Opened, seed: int, amo
         row["category"] = rng.choice(CATEGORIES)
     bind_options(engine, include_review=rng.random() < 0.5, include_partial=rng.random() < 0.5)
     bind(engine, "before", before)
-    old = decided(opened, export, anew=OF_ALL)
+    old = decided(opened, export)
     bind(engine, "after", after)
-    wanted = decided(opened, export, anew=OF_ALL)
+    wanted = decided(opened, export)
 
     reached = reach(opened, export)
-    found = decided(opened, export)
+    found = decided(opened, export, done=(*OF_ALL, "candidates"))
     sources = {row["sig_hash"]: row["source"] for row in after}
     for stem in STEMS[export]:
         kept = [row for row in old[stem] if not is_reached(export, row, reached, sources)]
