@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline import disk
@@ -32,17 +32,27 @@ def by_hand(content: bytes, block: int) -> str:
     more=st.binary(max_size=20),
     size=st.integers(0, 90),
     block=st.sampled_from([1, 8, 16]),
-    stream=st.sampled_from([io.BytesIO, Halting]),
+    stream=st.sampled_from([io.BytesIO, Halting, None]),
+    begin=st.integers(0, 20),
 )
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_hash_over_blocks_is_the_same_however_it_is_made(
-    content: bytes, more: bytes, size: int, block: int, stream: type[io.BytesIO]
+    tmp_path: Path, content: bytes, more: bytes, size: int, block: int, stream: type[io.BytesIO] | None, begin: int
 ) -> None:
-    with pytest.MonkeyPatch.context() as patch:
+    (tmp_path / "file").write_bytes(content)
+    begin = min(begin, len(content))
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        stream(content) if stream is not None else (tmp_path / "file").open("rb", buffering=0) as held,
+    ):
         patch.setattr(disk, "HASH_BLOCK", block)
-        read, came = BlockHash.read(stream(content), size)
-        assert came == min(size, len(content))
+        held.seek(begin)
+        read, came = BlockHash.read(held, size)
+        assert came == min(size, len(content) - begin)
+        # Who reads on goes on behind it.
+        assert held.read() == content[begin + came :]
         read.update(more)
-        assert read.hexdigest() == by_hand(content[:came] + more, block)
+        assert read.hexdigest() == by_hand(content[begin : begin + came] + more, block)
 
 
 def test_who_waits_for_work_has_its_result_or_hears_why_there_is_none(tmp_path: Path) -> None:

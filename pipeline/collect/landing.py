@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from itertools import chain
@@ -17,13 +18,18 @@ from pipeline.collect.sources import READ_ERRORS, SourceFile, discover
 from pipeline.disk import BlockHash, Stamps, stamp
 from pipeline.engine import Engine, ParquetFile
 from pipeline.errors import InputError
-from pipeline.parallel import ordered_map
+from pipeline.parallel import ordered_map, threaded
 from pipeline.store import ledger
 from pipeline.store.delta import DeltaStore
 from pipeline.store.ledger import FileState
 from pipeline.store.writing import commit_checked
 
 CHUNK_BYTES = 8 * 1024 * 1024
+
+# A file, what is known of it, and whether a partial line follows what was landed, or None where that is to be read again.
+Found = tuple[SourceFile, FileState, bool | None]
+# Where new lines begin: the hash so far, the blocks that follow, and what is known of the file now.
+Place = tuple[BlockHash, Iterator[bytes], FileState]
 
 
 @dataclass
@@ -76,14 +82,19 @@ def _landed_files(
 ) -> list[ParquetFile]:
     """Writes what was appended to Parquet files that nothing names yet, and brings `states` and `landed` up to them."""
 
-    def chunks() -> Iterator[Chunk]:
+    def found() -> Iterator[Found]:
         for file in files:
             landed.sources.add(file.source)
             before = states.get(file.name, FileState(file.source, file.name))
-            tail = stamps.known(file.name, file.path, before.content_sha256)
-            if tail is None:
+            yield file, before, stamps.known(file.name, file.path, before.content_sha256)
+
+    def chunks() -> Iterator[Chunk]:
+        # What was landed of the next file is read while the lines of one are.
+        for (file, before, tail), opened in threaded(_opened, found(), threads=1):
+            if opened is not None:
                 states[file.name] = before
-                tail = yield from _explained(file, _new_chunks(file, states, stamps, load, landed))
+                with opened.stream, _explained(file):
+                    tail = yield from _new_chunks(file, opened, states, stamps, load, landed)
             if tail:
                 landed.partial_tails.append(file.name)
 
@@ -111,15 +122,35 @@ def _size(file: SourceFile) -> int:
         return 0
 
 
+@dataclass(frozen=True)
+class Opened:
+    """A file that may have new lines: how it looked before it was opened, and where they begin; see `_place_to_go_on`."""
+
+    seen: list[int]
+    stream: IO[bytes]
+    place: Place | None
+
+
+def _opened(found: Found) -> tuple[Found, Opened | None]:
+    """Opens a file and reads what was landed of it, unless it is as it was."""
+    file, before, tail = found
+    if tail is not None:
+        return found, None
+    seen, stream = stamp(file.path), file.open()
+    try:
+        with _explained(file):
+            return found, Opened(seen, stream, _place_to_go_on(stream, before))
+    except BaseException:
+        stream.close()
+        raise
+
+
 def _new_chunks(
-    file: SourceFile, states: dict[str, FileState], stamps: Stamps, load: Load, landed: Landed
+    file: SourceFile, opened: Opened, states: dict[str, FileState], stamps: Stamps, load: Load, landed: Landed
 ) -> Generator[Chunk, None, bool]:
     """Yields what was appended; returns whether a partial line follows it."""
-    seen = stamp(file.path)
-    with file.open() as stream:
-        place = _place_to_go_on(stream, states[file.name])
-        if place is not None:
-            return (yield from _chunks(file, place, states, stamps, seen, load))
+    if opened.place is not None:
+        return (yield from _chunks(file, opened.place, states, stamps, opened.seen, load))
     if not load.accept_rewrite:
         raise InputError(
             f"{file.path}: its first {states[file.name].bytes} bytes, which are landed, changed or are gone, or its last line, "
@@ -129,10 +160,7 @@ def _new_chunks(
     landed.rewritten.append(file.name)
     with file.open() as stream:
         place = BlockHash(), whole_lines(stream), FileState(file.source, file.name, states[file.name].generation + 1)
-        return (yield from _chunks(file, place, states, stamps, seen, load))
-
-
-Place = tuple[BlockHash, Iterator[bytes], FileState]
+        return (yield from _chunks(file, place, states, stamps, opened.seen, load))
 
 
 def _place_to_go_on(stream: IO[bytes], before: FileState) -> Place | None:
@@ -186,9 +214,10 @@ def _chunks(
     return tail
 
 
-def _explained(file: SourceFile, chunks: Generator[Chunk, None, bool]) -> Generator[Chunk, None, bool]:
+@contextmanager
+def _explained(file: SourceFile) -> Iterator[None]:
     try:
-        return (yield from chunks)
+        yield
     except READ_ERRORS as error:
         raise InputError(
             f"{file.path}: can't be read to its end: {error}; next: put a whole copy of it there, or take it away, "

@@ -1,6 +1,6 @@
--- The records that an export may have to decide again: those that a change touched, those that share an id with one of them in
--- rag or sft, and those of the tasks in `run.tasks`. Found once for all exports, with all of `exports.texts`; each picks its own
--- by `_scope_<export>.sql`.
+-- The records that an export may have to decide again: those that a change touched, those that share an id with one of them
+-- in rag or sft, and those of the tasks in `run.tasks`. Found once for all exports, with all of `exports.texts`; each picks its
+-- own by `_scope_<export>.sql`.
 -- grain: one row per record
 -- version: 1
 

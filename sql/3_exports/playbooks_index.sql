@@ -1,4 +1,5 @@
 -- The page that lists the playbooks, those with most evidence first; no more than people read and a browser shows.
+-- Only those with so much evidence that they may be among them are put in order.
 -- grain: one row
 -- version: 1
 
@@ -15,11 +16,37 @@ with known as (
     from exports.playbooks
 ),
 
+amounts as (
+    select
+        records,
+        count(*) as playbooks
+    from known
+    group by records
+),
+
+running as (
+    select
+        amounts.records,
+        sum(others.playbooks) as playbooks
+    from amounts
+    inner join amounts as others
+        on amounts.records <= others.records
+    group by amounts.records
+),
+
+least as (
+    select coalesce(max(records), 0) as records
+    from running
+    where playbooks >= 1000
+),
+
 ranked as (
     select
-        playbook_id,
-        row_number() over (order by records desc, playbook_id) as place
+        known.playbook_id,
+        row_number() over (order by known.records desc, known.playbook_id) as place
     from known
+    inner join least
+        on known.records >= least.records
 ),
 
 entries as (
