@@ -32,10 +32,12 @@ def find(run: Run, export: str, made_of: str) -> Reach | None:
     before = run.state.get("exports", {}).get(export, {})
     if before.get("made_of") != made_of:
         return None
-    near = _find_near(run, run.store.read("scored.runs", before["scored.runs"]), run.store.read("scored.runs"))
-    amounts = f"select (select count(*) from {near}_exports_texts) as near, (select count(*) from scored.runs) as total"
-    (amount,) = run.engine.rows(amounts)
-    if amount["near"] > WORTH_IT * amount["total"]:
+    change = _bind_change(run, run.store.read("scored.runs", before["scored.runs"]), run.store.read("scored.runs"))
+    near, tasks_are_few = f"run.near_{change}", _is_few(run, f"run.of_tasks_{change}")
+    # Of a task with very many records, preference decides all of them with all others; no other export has to.
+    run.engine.define("run.of_tasks", f"select record from run.of_tasks_{change} where {tasks_are_few}")
+    once(run, f"{near}_exports_texts", run.library["exports/_near"].sql)
+    if not _is_few(run, f"{near}_exports_texts") or (export == "preference" and not tasks_are_few):
         return None
     _bind_near(run, near)
     run.engine.materialise("run.reached", run.library[f"exports/_scope_{export}"].sql)
@@ -47,10 +49,16 @@ def find(run: Run, export: str, made_of: str) -> Reach | None:
     return Reach(rows, rejects="(source, sig_hash) in (select (source, sig_hash) from run.reached)", near=near)
 
 
-def _find_near(run: Run, then: Version, now: Version) -> str:
-    """Finds the records near a change between two versions of the scores: all that any export may have to decide again.
+def _is_few(run: Run, records: str) -> bool:
+    amounts = f"select (select count(*) from {records}) as some, (select count(*) from scored.runs) as total"
+    (amount,) = run.engine.rows(amounts)
+    return bool(amount["some"] <= WORTH_IT * amount["total"])
 
-    Most exports ask for the same change, whose versions are in the names of what is made of it. Returns the first part of them.
+
+def _bind_change(run: Run, then: Version, now: Version) -> str:
+    """Binds what is asked of a change between two versions of the scores: what changed, what it touched, whose tasks.
+
+    Most exports ask for the same change, whose versions are in the names of what is made of it. Returns that part of them.
     """
     change = f"{then.version}_{now.version}"
     run.bind("before.scores", then, files=tuple(sorted(set(then.files) - set(now.files))))
@@ -62,8 +70,8 @@ def _find_near(run: Run, then: Version, now: Version) -> str:
         follow_tasks(run.engine, run.library)
     once(run, f"run.tasks_{change}", "select task from run.tasks")
     run.engine.define("run.tasks", f"select task from run.tasks_{change}")
-    once(run, f"run.near_{change}_exports_texts", run.library["exports/_near"].sql)
-    return f"run.near_{change}"
+    once(run, f"run.of_tasks_{change}", run.library["exports/_of_tasks"].sql)
+    return change
 
 
 def follow_tasks(engine: Engine, library: Library) -> None:

@@ -1,6 +1,6 @@
 -- The records that an export may have to decide again: those that a change touched, those that share an id with one of them
--- in rag or sft, and those of the tasks in `run.tasks`. Found once for all exports, with all of `exports.texts`; each picks its
--- own by `_scope_<export>.sql`.
+-- in rag or sft, and those in `run.of_tasks`. Found once for all exports, with all of `exports.texts`; each picks its own by
+-- `_scope_<export>.sql`.
 -- grain: one row per record
 -- version: 1
 
@@ -21,17 +21,19 @@ near as (
         on keys.rag = rag_ids.rag
     left join sft_ids
         on keys.sft = sft_ids.sft
-    left join run.tasks as tasks
-        on keys.task = tasks.task
     where
         rag_ids.rag is not null
         or sft_ids.sft is not null
-        or tasks.task is not null
 
     union
 
     select record
     from run.touched
+
+    union
+
+    select record
+    from run.of_tasks
 )
 
 select

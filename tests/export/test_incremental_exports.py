@@ -11,6 +11,9 @@ import pytest
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
+from pipeline.export import scope
+from pipeline.export.scope import Reach
+from pipeline.run import Run
 from tests.conftest import Workspace
 from tests.oracle.pairing import meeting_row
 from tests.support.rows import review
@@ -142,6 +145,30 @@ def test_a_small_change_comes_out_as_if_everything_was_decided_again(
         for stream, rows in streams.items():
             workspace.write(f"{stream}.jsonl", rows)
         workspace.passed()
+    shutil.copytree(workspace.data, second.data, dirs_exist_ok=True)
+    second.passed()
+    assert workspace.hashes() == second.hashes()
+    assert workspace.files() == second.files()
+
+
+def test_a_task_of_very_many_records_makes_only_preference_decide_everything(
+    workspace: Workspace, second: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One record of 201 is new: rag and sft look at this one alone, while preference has to look at their whole task."""
+    decided_all = {}
+    find = scope.find
+
+    def noted(run: Run, export: str, made_of: str) -> Reach | None:
+        reach = find(run, export, made_of)
+        decided_all[export] = reach is None
+        return reach
+
+    workspace.write("observer_reviews.jsonl", FILLER)
+    workspace.passed()
+    monkeypatch.setattr(scope, "find", noted)
+    workspace.write("observer_reviews.jsonl", [review("filler", "accept", "more", 59)])
+    workspace.passed()
+    assert decided_all == {"rag": False, "sft": False, "preference": True}
     shutil.copytree(workspace.data, second.data, dirs_exist_ok=True)
     second.passed()
     assert workspace.hashes() == second.hashes()

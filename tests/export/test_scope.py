@@ -84,6 +84,7 @@ def reach(opened: Opened, export: str) -> set[Any]:
     for stem in ("_changed", "_touched"):
         engine.materialise(f"run.{stem[1:]}", library[f"exports/{stem}"].sql)
     follow_tasks(engine, library)
+    engine.materialise("run.of_tasks", library["exports/_of_tasks"].sql)
     engine.materialise("run.near_texts", library["exports/_near"].sql)
     engine.define("exports.texts", "select * from run.near_texts")
     for table, rows in (("evidence.records", "after.records"), ("scored.runs", "after.scores")):
