@@ -9,8 +9,8 @@ from pipeline.store.delta import Version
 
 # Beyond this share of all records, deciding everything is cheaper than finding out what to decide.
 WORTH_IT = 0.1
-# The ids of records near a change, once tables are bound to these alone.
-NEAR = "select source, sig_hash, rag_id, sft_id, task_id from exports.texts inner join scored.runs using (source, sig_hash)"
+# The ids of records near a change, once tables are bound to these alone. One without a score has texts: it is to be taken out.
+NEAR = "select source, sig_hash, rag_id, sft_id, task_id from exports.texts left join scored.runs using (source, sig_hash)"
 
 
 @dataclass(frozen=True)
