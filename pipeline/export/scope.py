@@ -9,8 +9,8 @@ from pipeline.store.delta import Version
 
 # Beyond this share of all records, deciding everything is cheaper than finding out what to decide.
 WORTH_IT = 0.1
-# The ids of records near a change, once tables are bound to these alone. One without a score has texts: it is to be taken out.
-NEAR = "select source, sig_hash, rag_id, sft_id, task_id from exports.texts left join scored.runs using (source, sig_hash)"
+# The ids of records near a change, once tables are bound to these alone.
+NEAR = "select source, sig_hash, rag_id, sft_id, task_id from exports.texts inner join scored.runs using (source, sig_hash)"
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,8 @@ def find(run: Run, export: str, made_of: str) -> Reach | None:
     if before.get("made_of") != made_of:
         return None
     change = _bind_change(run, run.store.read("scored.runs", before["scored.runs"]), run.store.read("scored.runs"))
+    if run.engine.rows(run.library["exports/_lost"].sql):
+        return None
     near, tasks_are_few = f"run.near_{change}", _is_few(run, f"run.of_tasks_{change}")
     # Of a task with very many records, preference decides all of them with all others; no other export has to.
     run.engine.define("run.of_tasks", f"select record from run.of_tasks_{change} where {tasks_are_few}")

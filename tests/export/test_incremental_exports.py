@@ -16,7 +16,7 @@ from pipeline.export.scope import Reach
 from pipeline.run import Run
 from tests.conftest import Workspace
 from tests.oracle.pairing import meeting_row
-from tests.support.rows import review
+from tests.support.rows import edited_copy, review
 
 Streams = Mapping[str, list[dict[str, Any]]]
 # So many that the changes below are small beside them.
@@ -171,6 +171,28 @@ def test_a_task_of_very_many_records_makes_only_preference_decide_everything(
     assert decided_all == {"rag": False, "sft": False, "preference": True}
     shutil.copytree(workspace.data, second.data, dirs_exist_ok=True)
     second.passed()
+    assert workspace.hashes() == second.hashes()
+    assert workspace.files() == second.files()
+
+
+def test_what_hung_on_a_record_that_lost_its_score_is_decided_again(workspace: Workspace, second: Workspace) -> None:
+    """Of A, the dispute about its text and the pair of its task have to go; of B, the row that kept a later one out."""
+    a = [asked("A", "accept", "good"), asked("A", "reject", "bad"), asked("A", "reject", "told")]
+    same = [asked("B", "accept", "same text", 1), asked("D", "accept", "same text", 2)]
+    workspace.write("observer_reviews.jsonl", [*FILLER, *a, *same, asked("C", "accept", "told")])
+    workspace.passed()
+    assert [row["task_id"] for row in workspace.rows("exports.preference")] == ["A"]
+    sql = workspace.root / "sql"
+    edited_copy(
+        sql, "2_scored/_runs.sql", "from scored.judged", "from scored.judged\nwhere not (task_id = 'A' or task_id = 'B')"
+    )
+    edited_copy(
+        sql, "checks/one_score_per_record.sql", "records.amount <> runs.amount\n    or records.keys <> runs.keys", "false"
+    )
+    workspace.passed(sql=sql)
+    shutil.copytree(workspace.data, second.data, dirs_exist_ok=True)
+    second.passed(sql=sql)
+    assert workspace.rows("exports.preference") == []
     assert workspace.hashes() == second.hashes()
     assert workspace.files() == second.files()
 

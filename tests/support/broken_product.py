@@ -21,7 +21,7 @@ from pipeline.reports import receipts
 from pipeline.run import Run
 from pipeline.settings import builtin_sql
 from pipeline.store import ledger
-from tests.support.rows import edit
+from tests.support.rows import edited_copy
 
 FIXTURE = fixture.load()
 LIBRARY = models.load([builtin_sql()])
@@ -38,10 +38,7 @@ class Broken:
     def edited(self, edits: Edits) -> Path:
         """Returns a folder of models in which some of ours say something else."""
         for name, (old, new) in edits.items():
-            path = self.root / "sql" / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(builtin_sql() / name, path)
-            edit(path, old, new)
+            edited_copy(self.root / "sql", name, old, new)
         return self.root / "sql"
 
     def run(self, *parts: Callable[[Bench], Facts], sql: Edits | None = None, after: str = "") -> list[Verdict]:

@@ -28,3 +28,11 @@ def edit(path: Path, old: str, new: str, *, raised: bool = True) -> None:
     if raised:
         text = re.sub(r"(?m)^-- version: (\d+)$", lambda found: f"-- version: {int(found[1]) + 1}", text)
     path.write_text(text)
+
+
+def edited_copy(folder: Path, name: str, old: str, new: str) -> None:
+    """Puts one of our models into a folder of a team's own, where it says something else."""
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(builtin_sql() / name, path)
+    edit(path, old, new)
