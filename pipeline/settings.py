@@ -23,6 +23,9 @@ class Gates:
     cross_stream: bool = True
     cross_stream_days: int = 7
     max_chars: int | None = None
+    pairs: str = "same-prompt"
+    max_pairs: int = 5
+    settlers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

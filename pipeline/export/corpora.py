@@ -28,6 +28,8 @@ OPTIONS = pa.schema(
         "cross_stream": pa.bool_(),
         "cross_stream_days": pa.int64(),
         "max_chars": pa.int64(),
+        "pairs": pa.string(),
+        "max_pairs": pa.int64(),
     }
 )
 
@@ -86,6 +88,8 @@ def bind_switches(run: Run) -> str:
         "cross_stream": gates.cross_stream,
         "cross_stream_days": gates.cross_stream_days,
         "max_chars": gates.max_chars,
+        "pairs": gates.pairs,
+        "max_pairs": gates.max_pairs,
     }
     run.state["switches"] = options
     bind_options(run)
