@@ -49,6 +49,9 @@ MIXED: tuple[tuple[int, str], ...] = (
     (1, "Op Sa"),
 )
 
+# Every fifth mixed task asks each of its agents in other words; the others ask all of them the same.
+REWORDED_EVERY = 5
+
 # Mixed tasks of these shapes carry no task_id at all: their records meet through the file or topic.
 FALLBACK_EVERY = 6
 
@@ -63,6 +66,18 @@ class Task:
     acts: tuple[str, ...]
     starts_ms: int
     number: int
+
+    @property
+    def asks_the_same(self) -> bool:
+        """Whether all agents of this task are asked in the same words."""
+        return self.is_contested() and self.number % REWORDED_EVERY != 0
+
+    def asks(self, section: str, drawn: str | None) -> str | None:
+        """What an agent is asked: the same as all others of its task, or what was drawn for it alone; None if that is unsaid."""
+        if not self.asks_the_same:
+            return drawn
+        rng = Random(f"{section} {self.number} {self.starts_ms}")
+        return self.cases[0].pick(section, rng) if rng.random() < 0.8 else None
 
     def outcomes(self) -> set[str]:
         """The outcome letters that extraction rows inherit from; those left to a human do not count."""

@@ -42,8 +42,7 @@ def scrum_review(task: Task, act: str, at_ms: int, rng: Random) -> Row:
     text = prose.review(task.cases, rng.choice(model.styles), good, rng)
     row: Row = {"file": task.file.marked_path}
     _open(row, task, rng)
-    if rng.random() < 0.72:
-        row["prompt"] = task.cases[0].pick("plain_ask", rng)
+    _ask(row, task, "plain_ask", 0.72, rng)
     row |= {"review": text, "accepted": True}
     row["accepted_on_attempt"] = 1 if good else rng.choices((2, 3, 4, 5), weights=(60, 26, 10, 4))[0]
     if rng.random() < 0.5:
@@ -57,8 +56,7 @@ def observer_review(task: Task, act: str, at_ms: int, rng: Random) -> Row:
     text = prose.notes(task.cases, act[1], rng)
     row: Row = {"file": task.file.marked_path}
     _open(row, task, rng)
-    if rng.random() < 0.55:
-        row["prompt"] = task.cases[0].pick("plain_ask", rng)
+    _ask(row, task, "plain_ask", 0.55, rng)
     verdict = {"a": "accept", "r": "reject", "p": "cycle"}[act[1]]
     row |= {"notes": text, "verdict": verdict.upper() if rng.random() < 0.06 else verdict}
     if rng.random() < 0.3:
@@ -76,8 +74,10 @@ def audit(task: Task, act: str, at_ms: int, rng: Random) -> Row:
         "r": rng.choice(("high", "high", "critical")),
     }
     level = severity[act[1]]
-    case = rng.choice(task.cases) if task.ident is not None else task.cases[0]
-    row: Row = {"phase": rng.choice(_PHASES), "topic": topic_of(case)}
+    case, phase = rng.choice(task.cases) if task.ident is not None else task.cases[0], rng.choice(_PHASES)
+    if task.asks_the_same:
+        case, phase = task.cases[0], _PHASES[task.number % len(_PHASES)]
+    row: Row = {"phase": phase, "topic": topic_of(case)}
     if rng.random() < 0.8:
         row["finding_id"] = f"F-{hex_id(rng, 6)}"
     if task.ident is not None:
@@ -108,8 +108,7 @@ def auto_apply(task: Task, act: str, at_ms: int, rng: Random) -> Row:
     text = patches.patch(_patchable(task, rng), act != "Pr", rng)
     row: Row = {"file": task.file.marked_path}
     _open(row, task, rng)
-    if rng.random() < 0.65:
-        row["prompt"] = task.cases[0].pick("patch_ask", rng)
+    _ask(row, task, "patch_ask", 0.65, rng)
     action = "committed" if act == "Pa" else rng.choice(phrases("patch_fail" if act == "Pr" else "patch_other"))
     row |= {"patch": text, "action": action}
     if act == "Pa" and rng.random() < 0.7:
@@ -155,6 +154,12 @@ def _open(row: Row, task: Task, rng: Random) -> None:
         row["task_id"] = task.ident
     if rng.random() < 0.6:
         row["run_id"] = f"run-{hex_id(rng)}"
+
+
+def _ask(row: Row, task: Task, section: str, share: float, rng: Random) -> None:
+    drawn = task.cases[0].pick(section, rng) if rng.random() < share else None
+    if (asked := task.asks(section, drawn)) is not None:
+        row["prompt"] = asked
 
 
 def _close(row: Row, task: Task, text: str, rng: Random) -> None:
