@@ -1,7 +1,9 @@
 """summary.md: one run on one page."""
 
+from collections.abc import Iterable
 from typing import Any
 
+_CAUSES = {"input": "input", "sql": "SQL", "both": "input and the SQL"}
 # What is counted of each stream.
 PER_STREAM = ("lines", "records", "skipped", "deduped", "unmapped")
 
@@ -56,6 +58,18 @@ def _drift(drift: dict[str, Any] | None) -> list[str]:
         names = ("metric", "before", "after", "pct_change", "cause")
         lines += _table(names, [[_shown(row[name]) for name in names] for row in notable])
     return lines
+
+
+def drifted(metrics: Iterable[dict[str, Any]]) -> list[str]:
+    """Returns a line for each count that moved so far that it is worth a look."""
+    return [_moved(metric) for metric in metrics if metric["level"] != "ok"]
+
+
+def _moved(metric: dict[str, Any]) -> str:
+    before, after = (f"{metric[name] or 0:,.0f}" for name in ("before", "after"))
+    share = f" ({metric['pct_change']:+.1f} %)" if metric["pct_change"] is not None else ""
+    cause = f", because of the {_CAUSES[metric['cause']]}" if metric["cause"] is not None else ""
+    return f"{metric['metric']} went from {before} to {after}{share}{cause}"
 
 
 def _shown(value: Any) -> str:
