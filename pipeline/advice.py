@@ -173,7 +173,8 @@ def _escaped(sign: str) -> str:
 
 def try_again() -> str:
     """Returns what to do once something around the warehouse is put right."""
-    return f"next: mend that, and type `{again()}`" if _CALL.get().line else "next: mend that, and do the same again"
+    same = f": `{again()}`" if _CALL.get().line else ""
+    return f"next: mend that, and give the same command again{same}"
 
 
 def way_out() -> str:

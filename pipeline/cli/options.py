@@ -100,7 +100,7 @@ def _note_call(ctx: click.Context) -> None:
     folders = {name: str(held[name]) for name in FOLDERS if name in known and held.get(name) is not None}
     off = ["--no-sql"] if "sql" in switched_off(ctx) else []
     switches = [word for gate in fields(Gates) if gate.name in given for word in as_option(gate.name, held[gate.name])]
-    by_variable = [name for name in held if sources.get(name) is ParameterSource.ENVIRONMENT]
+    by_variable = [name for name in sources if sources[name] is ParameterSource.ENVIRONMENT]
     words = [word for name in by_variable for word in as_option(name, held[name])]
     advice.note(folders, frozenset(given & set(folders)), [*off, *switches], words)
 

@@ -7,7 +7,6 @@ from typing import Any
 import click
 
 from pipeline.cli.options import Command, run_options, settings_from
-from pipeline.errors import WarehouseError
 from pipeline.settings import Gates, Settings
 
 
@@ -37,12 +36,8 @@ def _rows(given: Settings) -> list[tuple[str, Any, str]]:
     state: dict[str, Any] = {}
     run_id = ""
     if any(given.warehouse.glob("*/*/_delta_log")):
-        try:
-            newest = Warehouse(given.warehouse).snapshot()
+        for newest in Warehouse(given.warehouse).snapshots()[-1:]:
             state, run_id = newest.state, newest.run_id
-        except WarehouseError as error:
-            if error.__class__ is not WarehouseError:
-                raise
     held = recalled_values(given, state)
     rows = []
     for name in [*(field.name for field in fields(Settings) if field.name not in ("gates", "origins")), *vars(Gates())]:

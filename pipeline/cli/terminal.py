@@ -8,14 +8,13 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
 from pipeline.cli.console import SteadyConsole
 from pipeline.reports.receipts import Receipt, warnings_of
+from pipeline.reports.summary import first_of
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from pipeline.runner import Outcome
 
 COUNTS = ("in", "out", "skipped", "deduped", "quarantined", "capped")
-# So many counts are named that drift warns of.
-SHOWN = 5
 _STYLES = {"ran": "green", "unchanged": "dim", "failed": "bold red", "not_run": "yellow"}
 
 
@@ -87,7 +86,7 @@ class Terminal:
             return
         # What stages that were asked for had to say stands beside them.
         others = [receipt for receipt in outcome.receipts if receipt["status"] == "not_run"]
-        for note in (*warnings_of(others), *outcome.notes, *_first("drift", moved)):
+        for note in (*warnings_of(others), *outcome.notes, *first_of(moved)):
             self.out.print("[yellow]warning[/] ", end="")
             self.out.print(note, markup=False)
         held = outcome.summary["datasets"]
@@ -96,8 +95,3 @@ class Terminal:
         off = f"; gates off: {', '.join(outcome.open_gates)}" if outcome.open_gates else ""
         drift = f"; drift warns of {len(moved)} counts" if moved else ""
         self.out.print(f"run {outcome.run_id}; report: {report}; files: {settings.exports}{off}{drift}", markup=False)
-
-
-def _first(kind: str, findings: Sequence[str]) -> list[str]:
-    shown = [f"{kind}: {finding}" for finding in findings[:SHOWN]]
-    return shown + ([f"{kind}: {len(findings) - SHOWN:,} more, see the report"] if len(findings) > SHOWN else [])

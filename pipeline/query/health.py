@@ -10,7 +10,7 @@ from pipeline.disk import Stamps
 from pipeline.export import files, page_folder
 from pipeline.reader import Warehouse
 from pipeline.reports.receipts import warnings_of
-from pipeline.reports.summary import drifted
+from pipeline.reports.summary import drifted, first_of
 from pipeline.settings import opened_gates
 from pipeline.store.snapshots import Snapshot
 
@@ -58,8 +58,7 @@ def _examined(warehouse: Warehouse, exports: Path) -> Health:
     found.attention += warnings_of(warehouse.receipts(newest.made_by))
     _look_at_gates(found, newest)
     found.drift = warehouse.drift(newest.made_by)
-    if found.drift:
-        found.attention += [f"drift: {text}" for text in drifted(found.drift)]
+    found.attention += first_of(drifted(found.drift))
     if (trouble := search.trouble(warehouse, newest)) is not None:
         found.attention.append(trouble)
         found.next_step = advice.command("index")

@@ -1,9 +1,11 @@
 """summary.md: one run on one page."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 _CAUSES = {"input": "input", "sql": "SQL", "both": "input and the SQL"}
+# So many counts are named that drift warns of.
+SHOWN = 5
 # What is counted of each stream.
 PER_STREAM = ("lines", "records", "skipped", "deduped", "unmapped")
 
@@ -61,8 +63,15 @@ def _drift(drift: dict[str, Any] | None) -> list[str]:
 
 
 def drifted(metrics: Iterable[dict[str, Any]]) -> list[str]:
-    """Returns a line for each count that moved so far that it is worth a look."""
-    return [_moved(metric) for metric in metrics if metric["level"] != "ok"]
+    """Returns a line for each count that moved so far that it is worth a look: first those of what came out."""
+    warned = [metric for metric in metrics if metric["level"] != "ok"]
+    return [f"drift: {_moved(metric)}" for metric in sorted(warned, key=lambda metric: not metric["metric"].endswith("/out"))]
+
+
+def first_of(findings: Sequence[str]) -> list[str]:
+    """Returns the first of many findings, and how many more there are."""
+    more = [f"drift: {len(findings) - SHOWN:,} more counts, which the report names"] if len(findings) > SHOWN else []
+    return [*findings[:SHOWN], *more]
 
 
 def _moved(metric: dict[str, Any]) -> str:
