@@ -11,6 +11,7 @@ from pathlib import Path
 FOLDERS = {"data": "data/_kb", "warehouse": "warehouse", "exports": "exports", "reports": "reports", "sql": None}
 # Where a warehouse keeps the lists that its states were made with, each under the hash of its content.
 LISTS = "lists"
+STDIN = "/dev/stdin"
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _READING = ("warehouse", "sql")
 _TAKES = {
@@ -139,7 +140,8 @@ def elsewhere() -> str:
             words += [f"--{name}", _free(path or call.folders.get(name) or str(FOLDERS[name]))]
         elif path is not None:
             words += [f"--{name}", path]
-    return _typed([*words, *(call.remembered if call.remembered is not None else _guessed(call))])
+    gates = call.remembered if call.remembered is not None else _guessed(call)
+    return ("git ls-files | " if STDIN in gates else "") + _typed([*words, *gates])
 
 
 def _free(path: str) -> str:

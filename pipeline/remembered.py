@@ -116,7 +116,7 @@ def _recalled(settings: Settings, name: str, value: Any, run_id: str | None) -> 
     if name not in LISTS or value is None:
         return _plain(value)
     off = f"`{advice.again(*as_option(name, None))}` goes on without a list"
-    anew = f"`git ls-files | {advice.again(*as_option(name, '/dev/stdin'))}` gives one again"
+    anew = f"`git ls-files | {advice.again(*as_option(name, advice.STDIN))}` gives one again"
     if value["sha256"] is None:
         raise UsageError(
             f"the newest published state, run {run_id}, was made with a list for {as_option(name, '')[0]}, "
@@ -232,7 +232,7 @@ def advise(warehouse: Path, state: Mapping[str, Any]) -> None:
     for name, value in gates_in(state).items():
         if name in LISTS and value is not None:
             kept = value["sha256"]
-            options += as_option(name, _shortened(_place(warehouse, name, kept))) if kept is not None else []
+            options += as_option(name, _shortened(_place(warehouse, name, kept)) if kept is not None else advice.STDIN)
         elif _plain(value) != DEFAULTS[name]:
             options += as_option(name, _plain(value))
     made_in = {name: str(_shortened(Path(path))) for name, path in state.get("folders", {}).items()}

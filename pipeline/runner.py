@@ -59,6 +59,7 @@ def _run(settings: Settings, reporter: Reporter, command: str, lists: Mapping[st
                 run.settings, before.state if before is not None else {}, before.run_id if before is not None else None, lists
             )
             run.state |= remembered.noted(run.settings)
+            remembered.advise(run.store.root, run.state)
             kept, failure = take_turns(run, COMMANDS[command])
             return _settle(run, kept, failure)
         finally:
