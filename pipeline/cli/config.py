@@ -113,11 +113,9 @@ def _check(ctx: click.Context, name: str, value: Any, file: Path) -> None:
 def _refuse_empty_variable(ctx: click.Context, name: str) -> None:
     """An empty variable is a mistake more often than a wish, and would be a gate switched off by silence."""
     variable = f"DISTILL_{name.upper()}"
-    if not any(option.name == name and option.envvar == variable for option in ctx.command.params):
-        return
-    if os.environ.get(variable) != "":
+    options = {str(option.name): option.envvar for option in ctx.command.params}
+    if options.get(name) != variable or os.environ.get(variable) != "":
         return
     without = f"env -u {variable} {advice.again()}"
-    nullable = KEYS[name] in (Path | None, int | None, tuple[str, ...])
-    off = f"; to do without it: `{advice.again(*as_option(name, None))}`" if nullable else ""
+    off = f"; to do without it: `{advice.again(*as_option(name, None))}`" if f"no_{name}" in options else ""
     raise UsageError(f"{variable} is empty, which says nothing; next: `{without}`{off}")

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-_CAUSES = {"input": "input", "sql": "SQL", "both": "input and the SQL"}
 # So many counts are named that drift warns of.
 SHOWN = 5
 # What is counted of each stream.
@@ -77,7 +76,7 @@ def first_of(findings: Sequence[str]) -> list[str]:
 def _moved(metric: dict[str, Any]) -> str:
     before, after = (f"{metric[name] or 0:,.0f}" for name in ("before", "after"))
     share = f" ({metric['pct_change']:+.1f} %)" if metric["pct_change"] is not None else ""
-    cause = f", because of the {_CAUSES[metric['cause']]}" if metric["cause"] is not None else ""
+    cause = f", cause: {metric['cause']}" if metric["cause"] is not None else ""
     return f"{metric['metric']} went from {before} to {after}{share}{cause}"
 
 

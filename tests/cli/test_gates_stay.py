@@ -73,7 +73,7 @@ def test_a_restored_state_brings_its_gates_back(published: Workspace, distill: D
     assert taught(published) == {"r1", "r2"}
     last = opened.out.splitlines()[-1]
     assert "gates off: known_paths: no list, so hallucinated_file_path is off; drift warns of " in last
-    assert "warning drift: export-sft/out went from 1 to 2 (+100.0 %), because of the input" in opened.out
+    assert "warning drift: export-sft/out went from 1 to 2 (+100.0 %), cause: input" in opened.out
     passed(run_in(distill, published, "run-all"))
     assert taught(published) == {"r1", "r2"}
     passed(run_in(distill, published, "restore", "--to", "2 runs ago"))
