@@ -1,11 +1,8 @@
 """What can go wrong, by what the user can do about it. Every message says what, where, and what to do next."""
 
-WAY_OUT = (
-    "next: `distill restore --to '1 run ago'` and `distill run-all`; where that is refused, "
-    "`distill run-all --warehouse NEW` makes the same anew from the source files"
-)
+from pipeline.advice import try_again, way_out
+
 NOT_NEEDED = "next: put it back from a copy; all else is read and written without it"
-TRY_AGAIN = "next: mend that, and give the same command again"
 _SURROUNDINGS = (
     *("No space left", "Disk quota exceeded", "File too large", "Read-only file system", "Permission denied"),
     *("Operation not permitted", "Too many open files"),
@@ -18,7 +15,7 @@ def explained(said: object) -> str:
     lines = str(said).splitlines() or [type(said).__name__]
     cause = [line.strip() for line in lines[1:] if is_of_surroundings(line)]
     gist = ": ".join(line[:300] for line in (lines[0], *cause[:1]))
-    return f"{gist}; {TRY_AGAIN if is_of_surroundings(said) else WAY_OUT}"
+    return f"{gist}; {try_again() if is_of_surroundings(said) else way_out()}"
 
 
 def is_of_surroundings(said: object) -> bool:

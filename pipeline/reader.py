@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from pipeline import models
-from pipeline.engine import Engine, PrintedColumn
+from pipeline import advice, models
+from pipeline.engine import Engine, PrintedColumn, quoted
 from pipeline.errors import ForeignError, ModelError, UsageError, WarehouseError
 from pipeline.models.tables import Column, Table, is_chronicle
 from pipeline.models.tables import load as load_tables
@@ -49,8 +49,10 @@ class Warehouse:
     def __init__(self, path: Path | str = "warehouse", *, sql: Path | str | None = None) -> None:
         self.path = Path(path)
         self._readings: dict[int, readers.Reading] = {}
-        folders = Settings(sql=Path(sql) if sql is not None else None).sql_folders()
-        must_exist(self.path)
+        self.sql_folder = Path(sql) if sql is not None else None
+        folders = Settings(sql=self.sql_folder).sql_folders()
+        with advice.at(warehouse=self.path, sql=self.sql_folder):
+            must_exist(self.path)
         self.library = models.load(folders)
         self.store = DeltaStore(self.path, load_tables(folders))
 
@@ -155,9 +157,19 @@ class Warehouse:
             found = [json.loads(row["receipt"]) for row in engine.rows(query, [run_id])]
         if not found:
             raise UsageError(
-                f'there are no receipts of a run {run_id}; `distill sql "select run_id from ops.runs"` lists the runs'
+                f"there are no receipts of a run {run_id}; "
+                f"`{advice.command('sql', 'select run_id from ops.runs')}` lists the runs"
             )
         return found
+
+    def drift(self, run_id: str) -> list[dict[str, Any]]:
+        """Returns the counts that a run warned of: those that moved too far against the run before."""
+        with self.opened() as engine:
+            engine.bind("ops.drift", self.store.read("ops.drift").files, self.store.tables["ops.drift"].schema)
+            return engine.rows(
+                "select metric, before, after, pct_change, level, cause from ops.drift "
+                f"where run_id = {quoted(run_id)} and level <> 'ok' order by metric"
+            )
 
     def last_run(self) -> dict[str, Any] | None:
         """Returns the newest row of ops.runs, published or not."""
@@ -197,7 +209,7 @@ class Warehouse:
         self.store.forget()  # a vacuum since the last look may have taken the state
         published = snapshots.read_all(self.store, engine)
         if not published:
-            raise WarehouseError(f"{self.path}: nothing was published here yet; `distill run-all` does")
+            raise WarehouseError(f"{self.path}: nothing was published here yet; `{advice.command('run-all')}` does")
         found = snapshots.resolve(published, "latest" if as_of is None else as_of)
         reading.holds(found.snapshot)
         return found
@@ -226,7 +238,8 @@ class Warehouse:
     @contextmanager
     def opened(self) -> Iterator[Engine]:
         """Yields an engine; what the warehouse holds by now is looked up anew."""
-        with readers.reading(self.path) as reading, TemporaryDirectory(prefix="distill-") as spill:
+        at = advice.at(warehouse=self.path, sql=self.sql_folder)
+        with at, readers.reading(self.path) as reading, TemporaryDirectory(prefix="distill-") as spill:
             self.store.forget()
             engine = Engine(self.library.functions.sql, spill=Path(spill))
             self._readings[id(engine)] = reading

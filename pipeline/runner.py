@@ -1,17 +1,17 @@
 """A run from its lock to its snapshot: recover what a killed run left, do the stages, publish, or publish nothing."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 
-from pipeline import drift
+from pipeline import advice, drift, remembered
 from pipeline.collect.sources import must_be_there
 from pipeline.disk import make_writable, replace_file
-from pipeline.errors import TRY_AGAIN, DistillError, GateError, WarehouseError
+from pipeline.errors import DistillError, GateError, WarehouseError
 from pipeline.export import files
 from pipeline.models.tables import is_chronicle
 from pipeline.reports import receipts
@@ -19,7 +19,7 @@ from pipeline.reports.receipts import Receipt
 from pipeline.reports.summary import summary_page
 from pipeline.run import Reporter, Run
 from pipeline.session import make_places, opened, publish, recover
-from pipeline.settings import Settings
+from pipeline.settings import Settings, opened_gates
 from pipeline.stages import COLLECT, COMMANDS, LAND, Stage
 from pipeline.store import snapshots
 from pipeline.store.contents import Content, combined_hash
@@ -39,14 +39,27 @@ class Outcome:
     receipts: list[dict[str, Any]]
     failure: DistillError | None
     notes: tuple[str, ...] = ()
+    open_gates: tuple[str, ...] = ()
 
 
 def run_stages(settings: Settings, reporter: Reporter, command: str = "run-all") -> Outcome:
     """Runs the stages of a command and publishes what they made. Raises LockedError while another run is at work."""
-    _look_ahead(settings, COMMANDS[command])
+    with advice.at(**{name: getattr(settings, name) for name in advice.FOLDERS}):
+        lists = remembered.read_lists(settings)
+        _look_ahead(settings, COMMANDS[command])
+        return _run(settings, reporter, command, lists)
+
+
+def _run(settings: Settings, reporter: Reporter, command: str, lists: Mapping[str, bytes]) -> Outcome:
     with locked(settings.warehouse), opened(settings, reporter) as run:
         try:
             recover(run)
+            before = run.before
+            run.settings = remembered.settled(
+                run.settings, before.state if before is not None else {}, before.run_id if before is not None else None, lists
+            )
+            run.state |= remembered.noted(run.settings)
+            remembered.advise(run.store.root, run.state)
             kept, failure = take_turns(run, COMMANDS[command])
             return _settle(run, kept, failure)
         finally:
@@ -89,7 +102,8 @@ def _settle(run: Run, kept: list[tuple[Receipt, StageState | None]], failure: Di
     else:
         files.abandon(run)
         recover(run)
-    return Outcome(run.run_id, summary, report, documents, failure, notes)
+    gates = tuple(opened_gates(vars(run.settings.gates)))
+    return Outcome(run.run_id, summary, report, documents, failure, notes, gates)
 
 
 def _obstacle(run: Run) -> DistillError | None:
@@ -98,7 +112,7 @@ def _obstacle(run: Run) -> DistillError | None:
         make_places(run)
     except OSError as error:
         files.drop_drafts(run.settings.exports)
-        return WarehouseError(f"{error.filename}: {error.strerror}; {TRY_AGAIN}")
+        return WarehouseError(f"{error.filename}: {error.strerror}; {advice.try_again()}")
     return None
 
 

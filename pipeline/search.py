@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from pipeline import advice
 from pipeline.engine import Engine
 from pipeline.errors import UsageError, WarehouseError
 from pipeline.index import fulltext, indexing, shelf
@@ -91,8 +92,8 @@ def trouble(warehouse: Warehouse, snapshot: Snapshot) -> str | None:
         return None
     held = snapshot.state.get(indexing.STATE)
     if held is not None and held["name"] != name:
-        return f"the full-text index is of another {SOURCE} than was published; distill index"
-    return f"the full-text index {name} {flaw}; distill index"
+        return f"the full-text index is of another {SOURCE} than was published; `{advice.command('index')}`"
+    return f"the full-text index {name} {flaw}; `{advice.command('index')}`"
 
 
 @contextmanager

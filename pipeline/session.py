@@ -6,9 +6,11 @@ import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
-from pipeline import keyboard, models
+from pipeline import advice, keyboard, models, remembered
 from pipeline.disk import Stamps, drop_drafts, stamp
 from pipeline.engine import Engine
 from pipeline.errors import DistillError, InputError, WarehouseError
@@ -30,16 +32,25 @@ def opened(settings: Settings, reporter: Reporter) -> Iterator[Run]:
     for folder in (settings.data, settings.warehouse, settings.exports, settings.reports):
         if re.search("[\ud800-\udfff]", str(folder.absolute())):
             raise InputError(f"{str(folder.absolute())!r}: the folder's name is no UTF-8; move or rename it")
-    library = models.load(settings.sql_folders())
-    store = DeltaStore(settings.warehouse, tables.load(settings.sql_folders()))
-    store.create_missing()
+    with advice.at(**{name: getattr(settings, name) for name in advice.FOLDERS}), _opened(settings, reporter) as run:
+        yield run
+
+
+@contextmanager
+def _opened(settings: Settings, reporter: Reporter) -> Iterator[Run]:
     drop_drafts(settings.warehouse)
     spill = settings.warehouse / ".spill"
     shutil.rmtree(spill, ignore_errors=True)
-    engine = Engine(library.functions.sql, threads=settings.threads, memory_limit=settings.memory_limit, spill=spill)
+    library, store, engine = _tools(settings, spill)
     try:
         now = datetime.now(UTC)
         before = snapshots.latest(store, engine)
+        if before is not None:
+            sql = remembered.sql_folder(settings, before.state, before.run_id)
+            if sql != settings.sql:
+                settings = replace(settings, sql=sql)
+                engine.close()
+                library, store, engine = _tools(settings, spill)
         yield Run(
             settings=settings,
             library=library,
@@ -57,6 +68,14 @@ def opened(settings: Settings, reporter: Reporter) -> Iterator[Run]:
     finally:
         engine.close()
         shutil.rmtree(spill, ignore_errors=True)
+
+
+def _tools(settings: Settings, spill: Path) -> tuple[models.Library, DeltaStore, Engine]:
+    library = models.load(settings.sql_folders())
+    store = DeltaStore(settings.warehouse, tables.load(settings.sql_folders()))
+    store.create_missing()
+    engine = Engine(library.functions.sql, threads=settings.threads, memory_limit=settings.memory_limit, spill=spill)
+    return library, store, engine
 
 
 def recover(run: Run, *, trusting: bool = False) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from pipeline import keyboard
+from pipeline import advice, keyboard
 from pipeline.errors import DistillError, GateError, ModelError
 from pipeline.index import indexing
 from pipeline.reports.receipts import Receipt
@@ -17,8 +17,6 @@ from pipeline.store.contents import combined_hash
 from pipeline.store.snapshots import StageState
 from pipeline.version import git_sha
 
-BEHIND = "is behind: what it is made of changed since; `distill run-all` brings it up"
-NOT_DONE = "was not done yet; `distill run-all` does what is missing"
 # So many lines that were skipped are named where none is allowed.
 SHOWN = 5
 
@@ -102,11 +100,19 @@ class _Sequence:
         self.failure = self.failure or turn.error
         if name not in self.failed and _is_behind(self.run, turn.stage, turn.state, self.behind):
             self.behind.add(name)
-            receipt.warnings.append(BEHIND if turn.state is not None else NOT_DONE)
+            receipt.warnings.append(_behind() if turn.state is not None else _not_done())
         if name in self.asked:
             self.run.reporter.done(receipt)
         self.concluded.append(turn)
         keyboard.heed()
+
+
+def _behind() -> str:
+    return f"is behind: what it is made of changed since; `{advice.command('run-all')}` brings it up"
+
+
+def _not_done() -> str:
+    return f"was not done yet; `{advice.command('run-all')}` does what is missing"
 
 
 def take_turns(run: Run, wanted: Sequence[Stage]) -> tuple[list[tuple[Receipt, StageState | None]], DistillError | None]:
@@ -188,7 +194,7 @@ def _warn(run: Run, stage: Stage, receipt: Receipt) -> None:
         finding = f"{skipped} line{'s were' if skipped > 1 else ' was'} skipped"
         if run.settings.strict:
             raise GateError(f"{finding}, and --strict allows none: {_skips(run, skipped)}")
-        receipt.warnings.append(f'{finding}; see `distill sql "select * from evidence.skips"`')
+        receipt.warnings.append(f"{finding}; see `{advice.command('sql', 'select * from evidence.skips')}`")
 
 
 def _skips(run: Run, amount: int) -> str:

@@ -31,9 +31,10 @@ LAYERS = (
     ("reader", "run"),
     ("store",),
     ("models", "reports"),
-    ("engine",),
+    ("engine", "remembered"),
     ("disk",),
     ("errors", "keyboard", "parallel", "settings", "version"),
+    ("advice",),
 )
 LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in modules}
 
@@ -55,6 +56,7 @@ HOMES = {
 }
 CLI_KNOWS = {
     "acceptance",
+    "advice",
     "audit",
     "errors",
     "keyboard",
@@ -62,6 +64,7 @@ CLI_KNOWS = {
     "query",
     "reader",
     "release",
+    "remembered",
     "replay",
     "reports",
     "runner",

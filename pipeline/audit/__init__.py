@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from pipeline import session
+from pipeline import advice, session
 from pipeline.audit import baseline, page
 from pipeline.audit.baseline import Metric
 from pipeline.audit.checks import CHECKS
@@ -34,7 +34,8 @@ def audit(settings: Settings, reporter: Reporter, *, full: bool = False) -> Audi
         if run.before is None:
             raise UsageError(f"{settings.warehouse}: nothing was published here yet, so there is nothing to audit")
         if missing := [stage.name for stage in STAGES if stage.name not in run.before.stages]:
-            raise UsageError(f"{', '.join(missing)}: not done here yet; `distill run-all` does it, then there is all to audit")
+            does = f"`{advice.command('run-all')}` does it, then there is all to audit"
+            raise UsageError(f"{', '.join(missing)}: not done here yet; {does}")
         return conduct(Context(run, run.before, full))
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from pipeline import acceptance
+from pipeline import acceptance, advice
 from pipeline.audit import baseline, examples
 from pipeline.audit.context import Context
 from pipeline.audit.provenance import provenance_sample
@@ -104,7 +104,7 @@ def files_equal_tables(context: Context) -> list[str]:
         file = context.snapshot.files[export.file]
         path = run.settings.exports / file.path
         if not path.is_file() or file_sha256(path) != file.sha256:
-            found.append(f"{path}: is not the file that was published; `distill restore --to latest` puts it back")
+            found.append(f"{path}: is not the file that was published; {_put_back()}")
         else:
             files.bind_published(run, export)
             found += _violations(context, f"export-{export.name}", f"{export.name}_file_equals_table")
@@ -123,7 +123,7 @@ def _pages(context: Context) -> list[str]:
     if file is None:
         return []
     odd = page_folder.odd(run.settings.exports, file)[:SHOWN]
-    found = [f"{name}: is not the page that was published; `distill restore --to latest` puts it back" for name in odd]
+    found = [f"{name}: is not the page that was published; {_put_back()}" for name in odd]
     playbooks.bind_published(run)
     corpora.vouch(run)
     pages.bind_published(run)
@@ -168,6 +168,10 @@ def _violations(context: Context, stage: str, *names: str) -> list[str]:
 
 def _shown(rows: list[dict[str, Any]]) -> list[str]:
     return [json.dumps(row, default=str, ensure_ascii=False) for row in rows]
+
+
+def _put_back() -> str:
+    return f"`{advice.command('restore', '--to', 'latest')}` puts it back"
 
 
 CHECKS: tuple[tuple[str, Callable[[Context], list[str]]], ...] = (

@@ -6,6 +6,7 @@ from itertools import groupby, islice, tee
 from pathlib import Path
 from typing import Any
 
+from pipeline import advice
 from pipeline.audit.context import Context
 from pipeline.collect.lines import read_line
 from pipeline.run import Run
@@ -113,7 +114,8 @@ def _difference(row: Row, physical: Physical) -> str:
         return physical.problem
     if hashes.line_sha256(physical.line) != row["line_sha256"]:
         return (
-            "the line is not the one that was landed; put the file back, or accept it with `distill run-all --accept-rewrite`"
+            "the line is not the one that was landed; put the file back, or accept it with "
+            f"`{advice.command('run-all', '--accept-rewrite')}`"
         )
     if hashes.sig_hash(physical.line) != row["sig_hash"]:
         return "the line does not have the sig_hash of the record that was made from it"

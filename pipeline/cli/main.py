@@ -9,6 +9,7 @@ from pipeline.cli.releasing import release_freeze
 from pipeline.cli.replaying import replay, replay_eval, replay_trend
 from pipeline.cli.runs import RUN_COMMANDS
 from pipeline.cli.searching import search
+from pipeline.cli.shown import settings
 from pipeline.cli.states import diff, history, restore, vacuum
 from pipeline.cli.tracing import trace
 from pipeline.cli.trust import acceptance, audit_full
@@ -54,7 +55,7 @@ COMMANDS = (
     *RUN_COMMANDS,
     *(sql, tables, receipts, search, trace, models),
     *(replay, replay_eval, replay_trend),
-    *(health, acceptance, audit_full),
+    *(health, settings, acceptance, audit_full),
     *(history, diff, restore, vacuum, release_freeze),
     lock,
 )

@@ -8,18 +8,50 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
-from pipeline import keyboard
+from pipeline import advice, keyboard
+from pipeline.advice import FOLDERS, Call
+from pipeline.cli.config import Sourced, switched_off
 from pipeline.cli.console import natives_silenced, silence
-from pipeline.errors import TRY_AGAIN, DistillError
-from pipeline.settings import Gates, Settings
+from pipeline.errors import DistillError, UsageError
+from pipeline.settings import OPTION, Gates, Settings, as_option
 
+_UNUSED = "distill.unused"
 FORMATS = ("table", "csv", "json", "jsonl", "parquet")
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class Command(click.Command):
-    """A command that ends with one clear line and the right exit code when something is wrong."""
+    """A command that ends with one clear line and the right exit code when something is wrong.
+
+    One that works on a warehouse takes all common folders, also those that it only repeats in what it advises.
+    """
+
+    context_class = Sourced
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        own = {option.name for option in self.params}
+        if "warehouse" in own:
+            self.params += [option for option in _common() if option.name not in own]
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        line = [info_name or str(self.name), *args]
+        started = advice.start(Call(line))
+        try:
+            ctx = super().make_context(info_name, args, parent, **extra)
+        except DistillError as error:
+            advice.end(started)
+            click.echo(f"distill: {error}", err=True)
+            sys.exit(error.exit_code)
+        except BaseException:
+            advice.end(started)
+            raise
+        ctx.call_on_close(lambda: advice.end(started))
+        return ctx
 
     def invoke(self, ctx: click.Context) -> Any:
         keyboard.listen()
@@ -28,6 +60,8 @@ class Command(click.Command):
 
     def _invoke(self, ctx: click.Context) -> Any:
         try:
+            _take_off(ctx)
+            _note_call(ctx)
             return super().invoke(ctx)
         except DistillError as error:
             click.echo(f"distill: {error}", err=True)
@@ -38,8 +72,74 @@ class Command(click.Command):
             sys.exit(0)
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
-            click.echo(f"distill: {where}{error.strerror or error}; {TRY_AGAIN}", err=True)
+            click.echo(f"distill: {where}{error.strerror or error}; {advice.try_again()}", err=True)
             sys.exit(3)
+
+
+def _take_off(ctx: click.Context) -> None:
+    """Gives the options that --no-NAME takes away the value of nothing, as if it had been given."""
+    for name in switched_off(ctx):
+        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            (off,) = as_option(name, None)
+            raise UsageError(f"{off} takes away what {_spelled(name)} gives: give one of them")
+        if name in ctx.params:
+            ctx.params[name] = () if name == "settlers" else None
+        ctx.set_parameter_source(name, ParameterSource.COMMANDLINE)
+
+
+def _spelled(name: str) -> str:
+    return as_option(name, "")[0]
+
+
+def _note_call(ctx: click.Context) -> None:
+    """Notes what commands in messages have to repeat: what was given on the command line or by a variable of this call."""
+    sources = {name: ctx.get_parameter_source(name) for name in (*FOLDERS, *(gate.name for gate in fields(Gates)))}
+    given = {name for name, source in sources.items() if source in (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)}
+    held = {**ctx.meta.get(_UNUSED, {}), **ctx.params}
+    known = {name for name in FOLDERS if name in ctx.params or name in given}
+    folders = {name: str(held[name]) for name in FOLDERS if name in known and held.get(name) is not None}
+    off = ["--no-sql"] if "sql" in switched_off(ctx) else []
+    switches = [word for gate in fields(Gates) if gate.name in given for word in as_option(gate.name, held[gate.name])]
+    by_variable = [name for name in sources if sources[name] is ParameterSource.ENVIRONMENT]
+    words = [word for name in by_variable for word in as_option(name, held[name])]
+    advice.note(folders, frozenset(given & set(folders)), [*off, *switches], words)
+
+
+def _common() -> list[click.Parameter]:
+    """Returns the folders that a command may be given although it does not open them."""
+
+    @no_sql_option
+    @sql_option
+    @reports_option
+    @exports_option
+    @data_option
+    def takes() -> None: ...
+
+    found: list[click.Parameter] = list(reversed(takes.__click_params__))  # type: ignore[attr-defined]
+    for option in found:
+        if option.name in FOLDERS:
+            option.expose_value, option.callback = False, _keep_unused
+    return found
+
+
+def _keep_unused(ctx: click.Context, option: click.Parameter, value: Any) -> Any:
+    ctx.meta.setdefault(_UNUSED, {})[option.name] = value
+    return value
+
+
+def _switch_off(ctx: click.Context, option: click.Parameter, value: bool) -> None:
+    if value:
+        switched_off(ctx).add(str(option.name).removeprefix("no_"))
+
+
+def off_option(name: str, text: str) -> Callable[[Function], Function]:
+    """Returns the option that takes another one away, and with it what the warehouse remembers or distill.toml says."""
+    (spelled,) = as_option(name, None)
+    return click.option(spelled, f"no_{name}", is_flag=True, expose_value=False, callback=_switch_off, help=text)
+
+
+def no_sql_option(function: Function) -> Function:
+    return off_option("sql", "Use no models of your own any more.")(function)
 
 
 class Moment(click.ParamType[datetime]):
@@ -120,82 +220,118 @@ def data_option(function: Function) -> Function:
     return folder("data", "data/_kb", "Folder of the streams: <stream>.jsonl[.gz|.zst], or folders of such files.")(function)
 
 
+def switch(declared: str, *names: str, **attributes: Any) -> Callable[[Function], Function]:
+    """Returns an option of a run; its variable is DISTILL_ and its name, as it is called in distill.toml."""
+    name = names[0] if names else declared.split("/")[0].removeprefix("--").replace("-", "_")
+    return click.option(declared, *names, envvar=f"DISTILL_{name.upper()}", show_envvar=True, **attributes)
+
+
 RUN_OPTIONS = (
     data_option,
     exports_option,
-    click.option("--include-review", is_flag=True, help="Let records that wait for a human into the RAG corpus."),
-    click.option("--include-partial", is_flag=True, help="Let partially accepted records into the SFT corpus."),
-    click.option(
+    switch(
+        "--include-review/--no-include-review", default=False, help="Let records that wait for a human into the RAG corpus."
+    ),
+    switch("--include-partial/--no-include-partial", default=False, help="Let partially accepted records into the SFT corpus."),
+    switch(
         "--known-paths",
         type=click.Path(path_type=Path, dir_okay=False),
         default=None,
-        envvar="DISTILL_KNOWN_PATHS",
-        show_envvar=True,
         help="Paths that exist, one a line as `git ls-files` prints; records that cite others are quarantined.",
     ),
-    click.option(
+    off_option("known_paths", "Let records through whatever they cite."),
+    switch(
         "--cross-stream/--no-cross-stream",
         default=True,
         show_default=True,
         help="Pair records of different streams that are about the same subject.",
     ),
-    click.option(
+    switch(
         "--cross-stream-days",
         type=click.IntRange(min=0, max=36500),
         default=7,
         show_default=True,
         help="How far apart such records may lie.",
     ),
-    click.option(
+    switch(
         "--max-chars",
         type=click.IntRange(min=1, max=2**31 - 1),
         default=None,
         help="Quarantine pairs whose sides are equal in their first so many characters: all that a trainer would see.",
     ),
-    click.option(
+    off_option("max_chars", "Compare the whole of both sides alone."),
+    switch(
         "--pairs",
         type=click.Choice(["same-prompt", "task"]),
         default="same-prompt",
         show_default=True,
         help="Pair records of a task that answer the same instruction, or all records of a task.",
     ),
-    click.option(
+    switch(
         "--max-pairs",
         type=click.IntRange(min=1, max=2**31 - 1),
         default=5,
         show_default=True,
         help="Export at most so many pairs of one task, and of one subject.",
     ),
-    click.option(
+    switch(
         "--settler",
         "settlers",
         metavar="NAME",
         multiple=True,
         help="Count discrepancies that NAME settled, beside those settled by person:, test: and tool:. May be repeated.",
     ),
-    click.option("--strict", is_flag=True, help="Fail where a line had to be skipped."),
+    off_option("settlers", "Count only those settled by person:, test: and tool:."),
+    switch("--strict", is_flag=True, help="Fail where a line had to be skipped."),
     click.option("--accept-rewrite", is_flag=True, help="Land files anew whose landed bytes changed, as a new generation."),
     click.option("--recorded-at", type=Moment(), default=None, help="Landing time of new lines. [default: now]"),
-    click.option(
+    switch(
         "--drift-threshold",
         type=Percent(),
         default=20.0,
         show_default=True,
         help="Swing in percent that is worth a warning.",
     ),
-    click.option("--threads", type=click.IntRange(min=1), default=None, help="Threads of DuckDB. [default: all cores]"),
-    click.option("--memory-limit", default="2GB", show_default=True, help="Memory of DuckDB before it spills to disk."),
+    switch(
+        "--fail-on",
+        type=click.Choice(["error", "warn"]),
+        default="error",
+        show_default=True,
+        help="With warn, drift that warns ends the command with 1; what it made is published all the same.",
+    ),
+    switch("--threads", type=click.IntRange(min=1), default=None, help="Threads of DuckDB. [default: all cores]"),
+    switch("--memory-limit", default="2GB", show_default=True, help="Memory of DuckDB before it spills to disk."),
 )
 
 
 def run_options(function: Function) -> Function:
     """Adds everything that a run can be told."""
-    for option in reversed((*RUN_OPTIONS, warehouse_option, reports_option, sql_option, json_option)):
+    for option in reversed((*RUN_OPTIONS, warehouse_option, reports_option, sql_option, no_sql_option, json_option)):
         function = option(function)
     return function
+
+
+def origins() -> dict[str, str]:
+    """Returns where each option got its value that this call, a variable or a distill.toml gives."""
+    ctx = click.get_current_context()
+    found = {}
+    for option in ctx.command.params:
+        source = ctx.get_parameter_source(str(option.name))
+        if source is ParameterSource.COMMANDLINE:
+            found[str(option.name)] = OPTION
+        elif source is ParameterSource.ENVIRONMENT:
+            found[str(option.name)] = str(option.envvar)
+        elif source is ParameterSource.DEFAULT_MAP and isinstance(ctx, Sourced):
+            found[str(option.name)] = str(ctx.file)
+    return found
+
+
+def settings_of(**given: Any) -> Settings:
+    """Returns the settings of a command that makes nothing new: it takes what the warehouse remembers."""
+    return Settings(**given, origins=origins())
 
 
 def settings_from(options: dict[str, Any]) -> Settings:
     """Returns the settings of a run from its options."""
     gates = Gates(**{switch.name: options.pop(switch.name) for switch in fields(Gates)})
-    return Settings(gates=gates, **options)
+    return Settings(gates=gates, **options, origins=origins())

@@ -12,10 +12,10 @@ from pipeline.cli.options import (
     folder,
     json_option,
     reports_option,
+    settings_of,
     sql_option,
     warehouse_option,
 )
-from pipeline.settings import Settings
 
 
 @click.command("release-freeze", cls=Command, short_help="Freeze the newest state under a name, after six gates.")
@@ -64,7 +64,7 @@ def release_freeze(
     from pipeline.cli.terminal import working
     from pipeline.release import MANIFEST, REPORT, freeze
 
-    settings = Settings(data, warehouse, exports, reports, sql)
+    settings = settings_of(data=data, warehouse=warehouse, exports=exports, reports=reports, sql=sql)
     with working(quiet=as_json) as terminal:
         done = freeze(settings, name, terminal, tests=tests)
     if as_json:

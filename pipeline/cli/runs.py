@@ -6,7 +6,9 @@ from typing import Any
 
 import click
 
+from pipeline import advice
 from pipeline.cli.options import Command, run_options, settings_from
+from pipeline.reports.summary import drifted
 
 _HELP = {
     "run-all": """Land, build evidence, score, and export what passes every gate.
@@ -32,23 +34,33 @@ _HELP = {
 def _command(name: str, text: str) -> click.Command:
     @click.command(name, cls=Command, help=text, short_help=text.split("\n")[0].split(". ")[0].removesuffix(".") + ".")
     @run_options
-    def run(as_json: bool, **options: Any) -> None:
+    def run(as_json: bool, fail_on: str, **options: Any) -> None:
         from pipeline.cli.terminal import Terminal  # slow to load, and --help does not need it
         from pipeline.runner import run_stages
 
         settings = settings_from(options)
         terminal = Terminal(quiet=as_json)
         outcome = run_stages(settings, terminal, name)
+        moved = drifted(outcome.drift["metrics"]) if outcome.drift is not None else []
         if as_json:
             document: dict[str, Any] = {"summary": outcome.summary, "receipts": outcome.receipts, "drift": outcome.drift}
             document["error"] = str(outcome.failure) if outcome.failure else None
+            document |= {"gates_off": list(outcome.open_gates), "drift_warnings": moved}
             click.echo(json.dumps(document, ensure_ascii=False))
         else:
-            terminal.conclude(outcome, settings)
+            terminal.conclude(outcome, settings, moved)
         if outcome.failure is not None:
             if as_json:
                 click.echo(f"distill: {outcome.failure}", err=True)
             sys.exit(outcome.failure.exit_code)
+        if moved and fail_on == "warn":
+            click.echo(
+                f"distill: drift warns of {len(moved)} counts, and --fail-on warn allows none; run {outcome.run_id} is "
+                f"published all the same. To look: `{advice.command('receipts', '--run-id', outcome.run_id)}`; "
+                f"to take it back: `{advice.command('restore', '--to', '1 run ago')}`",
+                err=True,
+            )
+            sys.exit(1)
 
     return run
 

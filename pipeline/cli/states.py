@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from pipeline.cli.options import Command, exports_option, json_option, reports_option, sql_option, warehouse_option
-from pipeline.settings import Settings
+from pipeline import advice
+from pipeline.cli.options import Command, exports_option, json_option, reports_option, settings_of, sql_option, warehouse_option
 
 # So many runs that published a version are named.
 SHOWN = 3
@@ -37,7 +37,7 @@ def history(table: str | None, warehouse: Path, sql: Path | None, as_json: bool)
         shown = [name for name in rows[0] if name != "models"]
         print_table(shown, [[_few(row[name]) if name == "published by" else row[name] for name in shown] for row in rows])
     else:
-        click.echo("nothing was published here yet; `distill run-all` does")
+        click.echo(f"nothing was published here yet; `{advice.command('run-all')}` does")
 
 
 def _few(names: str) -> str:
@@ -129,7 +129,7 @@ def restore(to: str, dry_run: bool, warehouse: Path, exports: Path, reports: Pat
     from pipeline.cli.terminal import working
     from pipeline.upkeep.restoring import restore as put_back
 
-    settings = Settings(warehouse=warehouse, exports=exports, reports=reports, sql=sql)
+    settings = settings_of(warehouse=warehouse, exports=exports, reports=reports, sql=sql)
     with working(quiet=as_json) as terminal:
         done = put_back(settings, to, terminal, dry_run=dry_run)
     if as_json:
@@ -152,7 +152,7 @@ def restore(to: str, dry_run: bool, warehouse: Path, exports: Path, reports: Pat
         click.echo(f"this would put back run {done.target.run_id} and undo {len(done.undone)} published states")
     else:
         click.echo(f"restored to run {done.target.run_id}; every table and file was hashed again and is as it was")
-        click.echo(f"snapshot {done.snapshot}; undo with: distill restore --to '1 run ago'")
+        click.echo(f"snapshot {done.snapshot}; undo with: {advice.command('restore', '--to', '1 run ago')}")
     for note in done.notes:
         click.echo(f"note: {note}", err=True)
 
@@ -183,7 +183,7 @@ def vacuum(
     from pipeline.cli.terminal import working
     from pipeline.upkeep.vacuuming import vacuum as remove
 
-    settings = Settings(warehouse=warehouse, exports=exports, reports=reports, sql=sql)
+    settings = settings_of(warehouse=warehouse, exports=exports, reports=reports, sql=sql)
     with working(quiet=as_json) as terminal:
         done = remove(settings, keep_runs, keep_days, terminal, dry_run=dry_run)
     if as_json:

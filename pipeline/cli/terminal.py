@@ -1,6 +1,6 @@
 """What a person sees of a run: a line a stage, a bar while lines are landed. On no terminal, plain lines and no bar."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -8,6 +8,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
 from pipeline.cli.console import SteadyConsole
 from pipeline.reports.receipts import Receipt, warnings_of
+from pipeline.reports.summary import first_of
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -75,8 +76,8 @@ class Terminal:
             self.out.print(f"{'':<18} [yellow]warning[/] ", end="")
             self.out.print(warning, markup=False)
 
-    def conclude(self, outcome: "Outcome", settings: Settings) -> None:
-        """Prints what came of the run."""
+    def conclude(self, outcome: "Outcome", settings: Settings, moved: Sequence[str]) -> None:
+        """Prints what came of the run; its last line names gates that are off, and how much drift warns of."""
         report = settings.reports / outcome.run_id / "summary.md"
         if outcome.failure is not None:
             self.err.print("[bold red]failed[/] ", end="")
@@ -85,10 +86,12 @@ class Terminal:
             return
         # What stages that were asked for had to say stands beside them.
         others = [receipt for receipt in outcome.receipts if receipt["status"] == "not_run"]
-        for note in (*warnings_of(others), *outcome.notes):
+        for note in (*warnings_of(others), *outcome.notes, *first_of(moved)):
             self.out.print("[yellow]warning[/] ", end="")
             self.out.print(note, markup=False)
         held = outcome.summary["datasets"]
         corpora = ", ".join(f"{name} {rows:,}" for name, rows in held.items())
         self.out.print(f"[bold green]passed[/]  {corpora}; {outcome.summary['total_quarantined']:,} in quarantine")
-        self.out.print(f"run {outcome.run_id}; report: {report}; files: {settings.exports}", markup=False)
+        off = f"; gates off: {', '.join(outcome.open_gates)}" if outcome.open_gates else ""
+        drift = f"; drift warns of {len(moved)} counts" if moved else ""
+        self.out.print(f"run {outcome.run_id}; report: {report}; files: {settings.exports}{off}{drift}", markup=False)

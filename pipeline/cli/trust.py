@@ -13,10 +13,10 @@ from pipeline.cli.options import (
     exports_option,
     json_option,
     reports_option,
+    settings_of,
     sql_option,
     warehouse_option,
 )
-from pipeline.settings import Settings
 
 
 @click.command(cls=Command, short_help="Hold 22 invariants against a built-in fixture.")
@@ -85,7 +85,9 @@ def audit_full(
     from pipeline.cli.printing import print_table
     from pipeline.cli.terminal import working
 
-    settings = Settings(data, warehouse, exports, reports, sql, drift_threshold=drift_threshold)
+    settings = settings_of(
+        data=data, warehouse=warehouse, exports=exports, reports=reports, sql=sql, drift_threshold=drift_threshold
+    )
     with working(quiet=as_json) as terminal:
         found = audit(settings, terminal, full=full)
     held = sum(result.passed for result in found.results)

@@ -12,6 +12,7 @@ from typing import IO
 
 import pyarrow as pa
 
+from pipeline import advice
 from pipeline.collect.chunks import Chunk, LineWriter, Load, read_chunk
 from pipeline.collect.lines import read_line
 from pipeline.collect.sources import READ_ERRORS, SourceFile, discover
@@ -155,7 +156,7 @@ def _new_chunks(
         raise InputError(
             f"{file.path}: its first {states[file.name].bytes} bytes, which are landed, changed or are gone, or its last line, "
             f"landed without a newline, was continued. Streams only grow; next: put the file back as it was, or, if that was "
-            "meant, `distill run-all --accept-rewrite` lands it anew, beside what is there"
+            f"meant, `{advice.command('run-all', '--accept-rewrite')}` lands it anew, beside what is there"
         )
     landed.rewritten.append(file.name)
     with file.open() as stream:

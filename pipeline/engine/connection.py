@@ -10,11 +10,12 @@ from uuid import uuid4
 import duckdb
 import pyarrow as pa
 
+from pipeline import advice
 from pipeline.engine.literals import quoted
 from pipeline.engine.refusals import told
 from pipeline.engine.statements import MACRO, PrintedColumn, printable, refuse_all_but_select
 from pipeline.engine.views import NOTES, DeclaredView, create_view, write_views
-from pipeline.errors import NOT_NEEDED, WAY_OUT, DamageError, ForeignError, ModelError, UsageError
+from pipeline.errors import NOT_NEEDED, DamageError, ForeignError, ModelError, UsageError
 
 ROWS_PER_BATCH = 8192
 # So many files of one result, if each is no larger, are put into one.
@@ -202,7 +203,7 @@ class Engine:
             if (found := self._damaged_file()) is None:
                 raise ForeignError(f"a file of the warehouse: {error}") from error.__cause__
             name, file = found
-            said = str(error).replace(WAY_OUT, NOT_NEEDED) if name in NOTES else str(error)
+            said = str(error).replace(advice.way_out(), NOT_NEEDED) if name in NOTES else str(error)
             raise DamageError(f"{file}: {said}") from error
 
     def _damaged_file(self) -> tuple[str, str] | None:

@@ -106,7 +106,8 @@ def _known_paths(path: Path | None) -> set[str]:
     if path is None:
         return set()
     try:
-        return {_unquoted(line) for line in path.read_text(encoding="utf-8").split("\n") if line.strip()}
+        # Some editors begin a file with a mark of its encoding.
+        return {_unquoted(line) for line in path.read_text(encoding="utf-8-sig").split("\n") if line.strip()}
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: the list of known paths can't be read: {error}") from error
 

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from pipeline import advice
 from pipeline.disk import Stamps, file_sha256, meanwhile, naming, to_disk
 from pipeline.engine import quoted
-from pipeline.errors import WAY_OUT, DamageError
+from pipeline.errors import DamageError
 from pipeline.export.corpora import EXPORTS, Export
 from pipeline.export.mending import Change
 from pipeline.export.splicing import splice, survey
@@ -98,7 +99,8 @@ def draft_again(run: Run, export: Export, version: int, file: ExportFile) -> Non
     if file_sha256(target) != file.sha256:
         raise DamageError(
             f"{run.store.path(export.table)}: version {version} does not give {export.file} with the bytes that were published "
-            f"(sha256 {file.sha256}): a file of that table was changed or damaged since, or another DuckDB wrote it; {WAY_OUT}"
+            f"(sha256 {file.sha256}): a file of that table was changed or damaged since, or another DuckDB wrote it; "
+            f"{advice.way_out()}"
         )
 
 

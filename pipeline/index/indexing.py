@@ -6,6 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from pipeline import advice
 from pipeline.disk import stamp
 from pipeline.engine import Engine
 from pipeline.errors import WarehouseError
@@ -171,7 +172,7 @@ def flaws(run: Run, snapshot: Snapshot) -> list[str]:
         return []
     folder = shelf.place(run.store.root, name)
     if (flaw := shelf.flaw(folder, shelf.hashed)) is not None:
-        return [f"{folder}: the index {flaw}; `distill index` builds it anew"]
+        return [f"{folder}: the index {flaw}; `{advice.command('index')}` builds it anew"]
     return [f"{folder}: {text}" for text in _differences(run, name)]
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from pipeline import advice
 from pipeline.errors import UsageError, WarehouseError
 from pipeline.reader import Warehouse
 
@@ -46,7 +47,7 @@ def rank(warehouse: Warehouse, min_records: int, task_type: str | None = None, a
     with warehouse.opened() as engine:
         snapshot = warehouse.find(engine, as_of)
         if LEDGER not in snapshot.tables:
-            raise WarehouseError(f"run {snapshot.run_id} had no ledger of models yet; `distill run-all` makes one")
+            raise WarehouseError(f"run {snapshot.run_id} had no ledger of models yet; `{advice.command('run-all')}` makes one")
         warehouse.bind(engine, snapshot)
         engine.bind_arrow("run.asked", pa.table({"min_records": pa.array([min_records], pa.int64())}))
         engine.materialise("run.ranking", warehouse.library["ledger/ranking"].sql)

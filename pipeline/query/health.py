@@ -5,11 +5,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pipeline import search
+from pipeline import advice, remembered, search
 from pipeline.disk import Stamps
 from pipeline.export import files, page_folder
 from pipeline.reader import Warehouse
 from pipeline.reports.receipts import warnings_of
+from pipeline.reports.summary import drifted, first_of
+from pipeline.settings import opened_gates
 from pipeline.store.snapshots import Snapshot
 
 # An audit is worth repeating after so many published runs.
@@ -25,30 +27,48 @@ class Health:
     facts: dict[str, str] = field(default_factory=dict)
     attention: list[str] = field(default_factory=list)
     broken: bool = False
-    next_step: str = "distill run-all"
+    gates: dict[str, Any] = field(default_factory=dict)
+    gates_off: list[str] = field(default_factory=list)
+    drift: list[dict[str, Any]] = field(default_factory=list)
+    next_step: str = field(default_factory=lambda: advice.command("run-all"))
 
     def as_json(self) -> dict[str, Any]:
-        return {"ok": not self.broken, "facts": self.facts, "attention": self.attention, "next": self.next_step}
+        return {
+            "ok": not self.broken,
+            "facts": self.facts,
+            "attention": self.attention,
+            "gates": self.gates,
+            "gates_off": self.gates_off,
+            "drift": self.drift,
+            "next": self.next_step,
+        }
 
 
 def examine(path: Path, exports: Path) -> Health:
     """Returns how the warehouse and its files are doing. Raises WarehouseError where there is no warehouse."""
-    warehouse = Warehouse(path)
+    with advice.at(warehouse=path, exports=exports):
+        return _examined(Warehouse(path), exports)
+
+
+def _examined(warehouse: Warehouse, exports: Path) -> Health:
     published = warehouse.snapshots()
     newest = warehouse.snapshot()
     good = [snapshot for snapshot in published if snapshot.is_good and not snapshot.vacuumed]
     found = Health(_facts(newest, good))
     found.attention += warnings_of(warehouse.receipts(newest.made_by))
+    _look_at_gates(found, newest)
+    found.drift = warehouse.drift(newest.made_by)
+    found.attention += first_of(drifted(found.drift))
     if (trouble := search.trouble(warehouse, newest)) is not None:
         found.attention.append(trouble)
-        found.next_step = "distill index"
+        found.next_step = advice.command("index")
     _look_at_files(found, exports, newest, Stamps(warehouse.store.root / files.STAMPS))
     _look_at_audits(found, published, good)
     last = warehouse.last_run()
     if last is not None and not last["overall_passed"]:
         found.broken = True
-        found.next_step = f"distill receipts --run-id {last['run_id']}"
-        found.attention.insert(0, f"the last run, {last['run_id']}, failed and was not published; {found.next_step} says why")
+        found.next_step = advice.command("receipts", "--run-id", last["run_id"])
+        found.attention.insert(0, f"the last run, {last['run_id']}, failed and was not published; `{found.next_step}` says why")
     return found
 
 
@@ -67,6 +87,12 @@ def _facts(newest: Snapshot, good: list[Snapshot]) -> dict[str, str]:
     }
 
 
+def _look_at_gates(found: Health, newest: Snapshot) -> None:
+    found.gates = remembered.gates_in(newest.state)
+    found.gates_off = opened_gates(found.gates)
+    found.facts["gates off"] = "; ".join(found.gates_off) or "none"
+
+
 def _look_at_files(found: Health, exports: Path, newest: Snapshot, stamps: Stamps) -> None:
     odd = []
     for path, file in sorted(newest.files.items()):
@@ -76,10 +102,10 @@ def _look_at_files(found: Health, exports: Path, newest: Snapshot, stamps: Stamp
             odd.append(path)
     if odd:
         found.broken = True
-        found.next_step = "distill restore --to latest"
+        found.next_step = advice.command("restore", "--to", "latest")
         more = f" and {len(odd) - SHOWN} more" if len(odd) > SHOWN else ""
         found.attention.insert(
-            0, f"{exports}: {', '.join(odd[:SHOWN])}{more} not as published; {found.next_step} puts everything back"
+            0, f"{exports}: {', '.join(odd[:SHOWN])}{more} not as published; `{found.next_step}` puts everything back"
         )
 
 
@@ -87,8 +113,9 @@ def _look_at_audits(found: Health, published: list[Snapshot], good: list[Snapsho
     newest = published[-1]
     if newest.audit_passed is False:
         found.broken = True
-        found.next_step = "distill restore --to last-good --dry-run" if good else "distill audit-full"
-        found.attention.insert(0, f"the audit of the newest snapshot failed: reports/audit-full.md; {found.next_step}")
+        back = advice.command("restore", "--to", "last-good", "--dry-run")
+        found.next_step = back if good else advice.command("audit-full")
+        found.attention.insert(0, f"the audit of the newest snapshot failed: reports/audit-full.md; `{found.next_step}`")
         return
     since = 0
     for snapshot in reversed(published):
@@ -96,4 +123,4 @@ def _look_at_audits(found: Health, published: list[Snapshot], good: list[Snapsho
             break
         since += 1
     if since > RUNS_BETWEEN_AUDITS:
-        found.attention.append(f"{since} runs were published since the last audit; distill audit-full")
+        found.attention.append(f"{since} runs were published since the last audit; `{advice.command('audit-full')}`")

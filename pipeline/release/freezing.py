@@ -4,14 +4,14 @@ import json
 import shlex
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from pipeline import acceptance, session
+from pipeline import acceptance, remembered, session
 from pipeline.audit import baseline, conduct
 from pipeline.audit.context import Context
 from pipeline.disk import replace_file
@@ -109,6 +109,9 @@ def _begin(settings: Settings, name: str, reporter: Reporter, tests: str | None)
     with locked(settings.warehouse):
         warehouse = Warehouse(settings.warehouse, sql=settings.sql)
         published = warehouse.snapshots()
+        if published:
+            settings = replace(settings, sql=remembered.sql_folder(settings, published[-1].state, published[-1].run_id))
+            warehouse = Warehouse(settings.warehouse, sql=settings.sql)
     if not published:
         raise UsageError(f"{settings.warehouse}: nothing was published here yet, so there is nothing to freeze")
     return _Attempt(settings, name, tests, Verdicts(reporter), published[-1], published, warehouse.library)

@@ -1,5 +1,6 @@
 """Is everything that a snapshot names still there, whole, and made by the models as they are now?"""
 
+from pipeline import advice
 from pipeline.errors import DistillError
 from pipeline.models.tables import is_chronicle
 from pipeline.run import Run
@@ -25,11 +26,13 @@ def _other_models(run: Run, snapshot: Snapshot) -> list[str]:
     for stage in STAGES:
         held = snapshot.stages.get(stage.name)
         if held is None:
-            found.append(f"{stage.name} was not done yet in snapshot {snapshot.snapshot}; `distill run-all` does it")
+            found.append(
+                f"{stage.name} was not done yet in snapshot {snapshot.snapshot}; `{advice.command('run-all')}` does it"
+            )
         elif held.fingerprint != models_hash(stage.models(run)):
             found.append(
                 f"snapshot {snapshot.snapshot} was made by other models of {stage.name} than there are now; "
-                "`distill run-all` makes it with these"
+                f"`{advice.command('run-all')}` makes it with these"
             )
     return found
 

@@ -1,7 +1,10 @@
 """summary.md: one run on one page."""
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+# So many counts are named that drift warns of.
+SHOWN = 5
 # What is counted of each stream.
 PER_STREAM = ("lines", "records", "skipped", "deduped", "unmapped")
 
@@ -56,6 +59,25 @@ def _drift(drift: dict[str, Any] | None) -> list[str]:
         names = ("metric", "before", "after", "pct_change", "cause")
         lines += _table(names, [[_shown(row[name]) for name in names] for row in notable])
     return lines
+
+
+def drifted(metrics: Iterable[dict[str, Any]]) -> list[str]:
+    """Returns a line for each count that moved so far that it is worth a look: first those of what came out."""
+    warned = [metric for metric in metrics if metric["level"] != "ok"]
+    return [f"drift: {_moved(metric)}" for metric in sorted(warned, key=lambda metric: not metric["metric"].endswith("/out"))]
+
+
+def first_of(findings: Sequence[str]) -> list[str]:
+    """Returns the first of many findings, and how many more there are."""
+    more = [f"drift: {len(findings) - SHOWN:,} more counts, which the report names"] if len(findings) > SHOWN else []
+    return [*findings[:SHOWN], *more]
+
+
+def _moved(metric: dict[str, Any]) -> str:
+    before, after = (f"{metric[name] or 0:,.0f}" for name in ("before", "after"))
+    share = f" ({metric['pct_change']:+.1f} %)" if metric["pct_change"] is not None else ""
+    cause = f", cause: {metric['cause']}" if metric["cause"] is not None else ""
+    return f"{metric['metric']} went from {before} to {after}{share}{cause}"
 
 
 def _shown(value: Any) -> str:

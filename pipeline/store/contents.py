@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline import advice
 from pipeline.engine import Engine
-from pipeline.errors import WAY_OUT, DamageError
+from pipeline.errors import DamageError
 from pipeline.models.tables import Table, row_digest
 from pipeline.store.delta import DeltaStore
 
@@ -65,7 +66,8 @@ def verify_content(
         where = ", ".join(wrong) or str(store.path(table.name))
         raise DamageError(
             f"{where}: {table.name} at version {version} holds other rows than were published "
-            f"(version {expected.delta_version}, {expected.rows} rows): the file was changed or damaged since; {WAY_OUT}"
+            f"(version {expected.delta_version}, {expected.rows} rows): the file was changed or damaged since; "
+            f"{advice.way_out()}"
         )
     if table.proof:
         unproven = f"not coalesce({table.proof}, false)"
@@ -73,7 +75,7 @@ def verify_content(
         if broken := engine.rows("select distinct filename from run.proven order by filename"):
             where = ", ".join(row["filename"] for row in broken)
             raise DamageError(
-                f"{where}: {table.name} at version {version} holds texts that are not what their hashes say; {WAY_OUT}"
+                f"{where}: {table.name} at version {version} holds texts that are not what their hashes say; {advice.way_out()}"
             )
     return Content(version, rows, total)
 

@@ -14,6 +14,7 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
 from filelock import FileLock, Timeout
 
+from pipeline import advice
 from pipeline.engine import ParquetFile
 from pipeline.errors import DamageError, GateError, LockedError, WarehouseError, explained
 from pipeline.models.tables import Table
@@ -256,7 +257,7 @@ def must_exist(root: Path) -> None:
 
 def nowhere(root: Path) -> WarehouseError:
     """Returns the error that says that there is no warehouse."""
-    return WarehouseError(f"{root}: there is no warehouse here; `distill run-all` makes one")
+    return WarehouseError(f"{root}: there is no warehouse here; `{advice.command('run-all')}` makes one")
 
 
 @contextmanager
@@ -283,7 +284,9 @@ def _explained(table: str, path: Path) -> Iterator[None]:
     try:
         yield
     except TableNotFoundError as error:
-        raise WarehouseError(f"there is no table {table} in this warehouse yet; `distill run-all` makes it") from error
+        raise WarehouseError(
+            f"there is no table {table} in this warehouse yet; `{advice.command('run-all')}` makes it"
+        ) from error
     except DeltaError as error:
         if "validation check" in str(error):
             raise GateError(f"a CHECK constraint of {table} refused rows; nothing was written: {error}") from error

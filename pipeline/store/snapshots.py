@@ -9,8 +9,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from pipeline import advice, remembered
 from pipeline.engine import Engine
-from pipeline.errors import WAY_OUT, DamageError, UsageError
+from pipeline.errors import DamageError, UsageError
 from pipeline.models.tables import is_chronicle
 from pipeline.store.contents import Content
 from pipeline.store.delta import DeltaStore
@@ -97,6 +98,8 @@ def read_all(store: DeltaStore, engine: Engine) -> list[Snapshot]:
         return []
     engine.bind(SNAPSHOTS, store.read(SNAPSHOTS).files, store.tables[SNAPSHOTS].schema)
     found = [_from_row(row) for row in engine.rows(f"select * from {SNAPSHOTS} order by snapshot")]
+    if found:
+        remembered.advise(store.root, found[-1].state)
     gone, releases, audits = _vacuumed(store, engine), _releases(store, engine), _audits(store, engine)
     known: dict[str, bool | None] = {}
     whole = []
@@ -146,7 +149,11 @@ def latest(store: DeltaStore, engine: Engine) -> Snapshot | None:
         return None
     engine.bind(SNAPSHOTS, store.read(SNAPSHOTS).files, store.tables[SNAPSHOTS].schema)
     rows = engine.rows(f"select * from {SNAPSHOTS} order by snapshot desc limit 1")
-    return _from_row(rows[0]) if rows else None
+    if not rows:
+        return None
+    newest = _from_row(rows[0])
+    remembered.advise(store.root, newest.state)
+    return newest
 
 
 def publish(store: DeltaStore, snapshot: Snapshot) -> None:
@@ -185,7 +192,7 @@ def verify_rows(store: DeltaStore, engine: Engine, snapshot: Snapshot) -> None:
         if content.delta_version > (last := store.last_in_log(name)):
             raise DamageError(
                 f"{store.path(name)}: run {snapshot.run_id} published version {content.delta_version}, and the newest that is "
-                f"there is {last}: a file of its log is lost; {WAY_OUT}"
+                f"there is {last}: a file of its log is lost; {advice.way_out()}"
             )
     files = {name: store.read(name, content.delta_version).files for name, content in published.items()}
     held = engine.rows_in([file for listed in files.values() for file in listed])
@@ -194,7 +201,7 @@ def verify_rows(store: DeltaStore, engine: Engine, snapshot: Snapshot) -> None:
         if rows != content.rows:
             raise DamageError(
                 f"{store.path(name)}: version {content.delta_version} holds {rows} rows, but {content.rows} were published "
-                f"with run {snapshot.run_id}: its log or its files were damaged; {WAY_OUT}"
+                f"with run {snapshot.run_id}: its log or its files were damaged; {advice.way_out()}"
             )
 
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from pipeline import advice
 from pipeline.errors import UsageError, WarehouseError
 from pipeline.reader import Warehouse
 from pipeline.store.snapshots import Snapshot, read_all, resolve
@@ -80,7 +81,7 @@ def tracer(warehouse: Warehouse, data: Path, as_of: str | None = None) -> Iterat
         # The reader never says which snapshot it reads, so a vacuum meanwhile leaves the files of all of them alone.
         published = read_all(warehouse.store, engine)
         if not published:
-            raise WarehouseError(f"{warehouse.path}: nothing was published here yet; `distill run-all` does")
+            raise WarehouseError(f"{warehouse.path}: nothing was published here yet; `{advice.command('run-all')}` does")
         yield Tracer(Opened(warehouse, engine, published), data, as_of)
 
 

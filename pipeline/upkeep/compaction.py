@@ -5,7 +5,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import WAY_OUT, DamageError, WarehouseError
+from pipeline import advice
+from pipeline.errors import DamageError, WarehouseError
 from pipeline.models.tables import is_chronicle
 from pipeline.run import Run
 from pipeline.store import ledger
@@ -52,7 +53,7 @@ def _compact_proven(run: Run, table: str) -> None:
     if (before.rows, before.total) != (now.rows, now.total):
         raise DamageError(
             f"{run.store.path(table)}: its {before.rows} rows came out as others when small files were put together "
-            f"(version {now.delta_version}); nothing was published; {WAY_OUT}"
+            f"(version {now.delta_version}); nothing was published; {advice.way_out()}"
         )
     _rename(run.state, table, now.delta_version)
 

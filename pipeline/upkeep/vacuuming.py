@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pipeline import session
+from pipeline import remembered, session
 from pipeline.errors import LockedError
 from pipeline.index import indexing, shelf
 from pipeline.models.tables import is_chronicle
@@ -60,7 +60,8 @@ def _unneeded(run: Run, kept: Iterable[Snapshot]) -> list[Path]:
     tables = [name for name in run.store.tables if name == snapshots.REPLAYS or not is_chronicle(name)]
     found = [path for name in tables for path in run.store.unneeded(name, _versions(run, name, kept))]
     named = {name for snapshot in kept if (name := indexing.name_in(snapshot)) is not None}
-    return found + shelf.unneeded(run.store.root, named)
+    lists = remembered.unneeded_lists(run.store.root, [snapshot.state for snapshot in kept])
+    return found + shelf.unneeded(run.store.root, named) + lists
 
 
 def _not_read(run: Run, kept: Iterable[Snapshot], dropped: Iterable[Snapshot], paths: list[Path]) -> list[Path]:

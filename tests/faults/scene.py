@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.conftest import RECORDED_AT, Workspace
 from tests.oracle import expected
-from tests.support.forked import JOBS, WATCHED, Distill, Done, Stop, borrowed, passed, run_in
+from tests.support.forked import WATCHED, Distill, Done, Stop, borrowed, passed, run_in
 from tests.support.killing import RUN_ALL, contents, first_rows, more_rows, published_files, review, run
 
 # FAULT_SEED=... draws other moments, places and bits; as many of them.
@@ -133,8 +133,8 @@ def mended(scene: Scene, distill: Distill, workspace: Workspace, done: Done) -> 
         if answer.code != 0:
             clear(answer, code=answer.code)
             passed(_typed(distill, workspace, last))
-            folder = last[last.index("--warehouse") + 1]
-            workspace.settings = replace(workspace.settings, warehouse=workspace.root / JOBS / str(id(distill)) / folder)
+            warehouse, exports = (Path(last[last.index(name) + 1]) for name in ("--warehouse", "--exports"))
+            workspace.settings = replace(workspace.settings, warehouse=warehouse, exports=exports)
             break
     assert what(workspace) == scene.all, done.text
 

@@ -171,7 +171,7 @@ def test_source_files(tmp_path: Path, scene: Scene, faults: Faults) -> None:
         path = workspace.data / PACKED.get(name, ("scrum_reviews.jsonl", b""))[0]
         done = clear(run(distill, workspace), str(path))
         assert what(workspace) == scene.newest and lines_of(workspace) == landed
-        if "`distill run-all --accept-rewrite`" in done.err:
+        if "`distill run-all --accept-rewrite " in done.err:
             meant = workspace.copy(tmp_path / f"{name} meant")
             passed(run_in(distill, meant, *RUN_ALL, "--accept-rewrite"))
             assert set(landed) <= set(lines_of(meant))
