@@ -3,7 +3,7 @@
 from typing import Any
 
 # What is counted of each stream.
-PER_STREAM = ("lines", "records", "skipped", "deduped", "unmapped")
+PER_STREAM = ("lines", "records", "skipped", "deduped", "mistyped", "unmapped")
 
 
 def summary_page(summary: dict[str, Any], receipts: list[dict[str, Any]], drift: dict[str, Any] | None) -> str:
