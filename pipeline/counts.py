@@ -1,5 +1,6 @@
 """What went into a stage and what came out of it, counted in the tables themselves."""
 
+from collections import Counter
 from typing import Any
 
 from pipeline.collect import evidence
@@ -21,12 +22,14 @@ def collected(run: Run, models: dict[str, Compiled]) -> dict[str, Any]:
     everything = run.count_by(per_source.format("raw.lines"))
     found = {row["source"] for row in run.engine.rows("select distinct source from raw.files")}
     deduped: dict[str, int] = run.state["collect"]["deduped"]
+    mistyped = _mistyped_lines(run)
     streams = {
         source: {
             "lines": lines[source],
             "records": records[source],
             "skipped": skips[source],
             "deduped": deduped.get(source, 0),
+            "mistyped": mistyped[source],
         }
         if source in models
         else {"unmapped": everything[source]}
@@ -42,7 +45,25 @@ def collected(run: Run, models: dict[str, Compiled]) -> dict[str, Any]:
         "blank": sum(state.blank_lines for state in states),
         "by_reason": _sorted(run, "select reason as key, count(*) as amount from evidence.skips group by reason"),
         "by_stream": streams,
+        "mistyped": _mistyped_fields(run),
     }
+
+
+def _mistyped_lines(run: Run) -> Counter[str]:
+    """Returns how many lines of each stream have a value that can't be read, repeats included."""
+    return run.count_by(
+        "select lines.source as key, count(*) as amount from evidence.lines as lines semi join "
+        "(select source, sig_hash from evidence.records where array_length(mistyped_fields) > 0) as records "
+        "on lines.source = records.source and lines.sig_hash = records.sig_hash group by lines.source"
+    )
+
+
+def _mistyped_fields(run: Run) -> dict[str, dict[str, dict[str, Any]]]:
+    """Returns per stream and field how many records have a value there that can't be read, and FILE:N of the first."""
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for row in run.engine.rows(run.library["evidence/_mistyped"].sql):
+        found.setdefault(row["stream"], {})[row["field"]] = {"records": row["records"], "example": row["example"]}
+    return found
 
 
 def landed(run: Run) -> dict[str, Any]:

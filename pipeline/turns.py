@@ -2,7 +2,7 @@
 
 import json
 from collections import deque
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -19,6 +19,8 @@ from pipeline.version import git_sha
 
 # So many lines that were skipped are named where none is allowed.
 SHOWN = 5
+# A larger share of a stream's lines than this with values of the wrong type is worth a warning.
+MANY_MISTYPED = 0.01
 
 _Steps = Generator[None, None, StageState | None]
 
@@ -190,11 +192,25 @@ def _warn(run: Run, stage: Stage, receipt: Receipt) -> None:
     for name, held in receipt.record_counts["by_stream"].items():
         if "unmapped" in held:
             receipt.warnings.append(f"stream {name} has no model and stays in raw.lines; add sql/1_evidence/{name}.sql")
+    receipt.warnings += _mistyped(receipt.record_counts)
     if skipped := receipt.record_counts["skipped"]:
         finding = f"{skipped} line{'s were' if skipped > 1 else ' was'} skipped"
         if run.settings.strict:
             raise GateError(f"{finding}, and --strict allows none: {_skips(run, skipped)}")
         receipt.warnings.append(f"{finding}; see `{advice.command('sql', 'select * from evidence.skips')}`")
+
+
+def _mistyped(counts: dict[str, Any]) -> Iterator[str]:
+    """Yields a warning for every stream of which many lines have a value that can't be read."""
+    # Counts of an older release, which an unchanged stage hands on, don't have these.
+    for stream, fields in counts.get("mistyped", {}).items():
+        lines, mistyped = (counts["by_stream"][stream][name] for name in ("lines", "mistyped"))
+        if mistyped > MANY_MISTYPED * lines:
+            named = ", ".join(f"{field} (first at {held['example']})" for field, held in fields.items())
+            yield (
+                f"stream {stream}: {mistyped:,} of {lines:,} lines have a value of the wrong type, which counts as missing: "
+                f"{named}; see `distill health --evidence`"
+            )
 
 
 def _skips(run: Run, amount: int) -> str:

@@ -1,8 +1,8 @@
 -- The words the models are written in. `value` is a JSON value as text (a string still has its quotes);
 -- every function answers null, never an error, for a value of another type.
--- version: 1
+-- version: 2
 
--- The six characters that count as white space everywhere. For short results of other functions: it asks for `t` once.
+-- The six characters that are trimmed. For short results of other functions: it asks for `t` once.
 create macro stripped(t) as regexp_replace(t, '^[ \t\n\v\f\r]+|[ \t\n\v\f\r]+$', '', 'g');
 
 -- Whether a text has none of them at its ends, as most: none comes after a space, and `!` is next to it.
@@ -16,8 +16,9 @@ create macro is_trimmed(t) as
 -- A text without them at its ends, the common case made cheap: for columns, which cost nothing to ask for again.
 create macro trimmed(t) as case when is_trimmed(t) then t else stripped(t) end;
 
--- Null, or nothing but white space.
-create macro is_blank(t) as not coalesce(regexp_matches(t, '[^ \t\n\v\f\r]'), false);
+-- Null, or nothing that anybody could see: no character but separators, controls and those that only format. The search ends
+-- at the first other one, which is nearly always the first of all.
+create macro is_blank(t) as not coalesce(regexp_matches(t, '[^\p{Z}\p{Cc}\p{Cf}]'), false);
 
 -- The text itself, or null where it is blank.
 create macro filled(t) as case when not is_blank(t) then t end;
@@ -37,8 +38,14 @@ create macro place_hash(source_file, line_offset, sig_hash) as hash(source_file,
 -- A JSON string as text.
 create macro text(value) as case when starts_with(value, '"') then value ->> '$' end;
 
--- A JSON string as a lower-case word: verdicts, severities, actions.
-create macro word(value) as nullif(lower(stripped(text(value))), '');
+-- A text as a lower-case word, trimmed; null where it is blank.
+create macro as_word(t) as filled(lower(stripped(t)));
+
+-- A JSON string as such a word: verdicts, severities, actions.
+create macro word(value) as as_word(text(value));
+
+-- Who settled something, without the word before the name that says what kind of settler that is.
+create macro settler_name(settler) as filled(stripped(regexp_replace(settler, '^(?:person|test|tool):', '')));
 
 -- A JSON number begins with a digit or a minus; no other JSON value begins with a character from - to 9.
 create macro is_number(value) as coalesce(cast(value as varchar) >= '-' and cast(value as varchar) < ':', false);
@@ -82,6 +89,50 @@ create macro texts(value) as list_filter(strings(value), lambda item: not is_bla
 
 -- A set of words: no blanks, no repeats, sorted.
 create macro markers(value) as list_sort(list_distinct(texts(value)));
+
+-- The value of a key of a JSON object, as JSON text; null where there is none, a JSON null, or no object.
+create macro inner_field(value, key) as
+    case when starts_with(value, '{') then nullif(json_extract(value, '$.' || key), 'null') end;
+
+-- What can't be read is not nothing. Each of these answers the name of a field, and a line break, where its value is there and
+-- is not of the kind that the function is named after; else an empty text. So the answers for several fields are put together
+-- with `||`, and `fields_in` makes a list of the names.
+create macro misread(name, is_wrong) as case when is_wrong then name || chr(10) else '' end;
+
+create macro not_text(name, value) as misread(name, not starts_with(value, '"'));
+
+create macro not_truth(name, value) as misread(name, value not in ('true', 'false'));
+
+create macro not_number(name, value) as misread(name, value is not null and number(value) is null);
+
+create macro not_whole(name, value) as misread(name, value is not null and whole(value) is null);
+
+create macro not_label(name, value) as misread(name, value is not null and label(value) is null);
+
+create macro not_object(name, value) as misread(name, not starts_with(value, '{'));
+
+-- A share: a number from 0 to 1.
+create macro not_share(name, value) as misread(name, value is not null and not coalesce(number(value) between 0 and 1, false));
+
+-- A list of nothing but texts.
+create macro not_texts(name, value) as
+    misread(
+        name,
+        not starts_with(value, '[')
+        or array_length(
+            list_filter(from_json(value, '["JSON"]'), lambda item: not coalesce(starts_with(item, '"'), false))
+        ) > 0
+    );
+
+-- The names in the answers of such functions, each once, sorted.
+create macro fields_in(answers) as
+    case
+        when answers = '' then cast([] as varchar[])
+        else list_sort(list_distinct(regexp_extract_all(answers, '[^\n]+')))
+    end;
+
+-- Whether a list has an item.
+create macro has_item(items, item) as list_contains(items, item);
 
 -- Microseconds since 1970 as a time, within the years 1 to 9999.
 create macro utc_from_epoch(microseconds) as

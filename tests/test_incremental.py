@@ -150,7 +150,7 @@ def test_a_new_verdict_changes_the_score_of_what_was_extracted_before(small: Wor
     facts = small.warehouse.sql("select * from evidence.records where source = 'distilled_facts'")
     small.write("observer_reviews/b.jsonl", [review("t3", "accept", "later", 4)])
     small.passed()
-    assert categories(small)["f"] == "accepted"
+    assert categories(small)["f"] == "partially_accepted"
     assert small.warehouse.sql("select * from evidence.records where source = 'distilled_facts'") == facts
     assert {row["source_run_id"] for row in small.exported(RAG)} == {"run-good", "run-later", "f"}
 

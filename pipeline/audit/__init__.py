@@ -15,6 +15,7 @@ from pipeline.disk import replace_file
 from pipeline.errors import DistillError, UsageError
 from pipeline.export import corpora
 from pipeline.run import Reporter, Run
+from pipeline.score import scoring
 from pipeline.settings import Settings
 from pipeline.stages import STAGES
 from pipeline.store import catalog
@@ -43,6 +44,7 @@ def conduct(context: Context) -> Audit:
     """Does the same in a warehouse that is opened, locked and recovered, with its newest snapshot."""
     run, snapshot = context.run, context.snapshot
     corpora.bind_options(run)
+    scoring.bind_settlers(run)
     results = tuple(_checked(number, name, check, context) for number, (name, check) in enumerate(CHECKS, 1))
     found = Audit(
         run.run_id,

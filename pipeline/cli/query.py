@@ -112,7 +112,8 @@ def health(evidence: bool, warehouse: Path, exports: Path, sql: Path | None, as_
     """Say on one screen whether everything is fine, what is newest, and what to type next.
 
     With --evidence: what kind of stream each is, as its records show; how many of its records are scored, and have a model, an
-    instruction, a verdict...; and what keeps the others from a score. --json has all columns.
+    instruction, a verdict...; what keeps the others from a score; and which values are of the wrong type and count as missing.
+    --json has all columns.
     """
     from pipeline.cli.printing import print_table
     from pipeline.query.health import examine
@@ -152,6 +153,10 @@ def _print_coverage(warehouse: Path, sql: Path | None, as_json: bool) -> None:
     if lacks:
         click.echo("\nwhat keeps records from a score")
         print_table(("", ""), lacks)
+    mistyped = [[one_line(s.name), *map(one_line, map(str, held.values()))] for s in streams for held in s.mistyped]
+    if mistyped:
+        click.echo("\nvalues of the wrong type, which count as missing")
+        print_table(("stream", "field", "records", "first at"), mistyped)
 
 
 def _share(part: float) -> str:

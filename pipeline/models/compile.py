@@ -17,13 +17,20 @@ from pipeline.models import Library, Model
 from pipeline.models.parsing import DIALECT, Parsed, fingerprint_of
 
 OBJECTS = "evidence.objects"
+RECORDS = "evidence.records"
+# So many hex digits of a fingerprint stand in every score for the SQL that decided.
+SCORER_DIGITS = 12
 
 
 class Merged(NamedTuple):
-    """A stream's query with what is common to all, as text, and the tables that it reads."""
+    """A stream's query with what is common to all, as text, and the tables that it reads.
+
+    reads_others: whether it reads other records beside the one that it judges
+    """
 
     sql: str
     inputs: frozenset[str]
+    reads_others: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,11 @@ class Compiled:
         """The tables that it reads."""
         return self.merge().inputs
 
+    @cached_property
+    def reads_others(self) -> bool:
+        """Whether the score of one record may hang on other records of the evidence."""
+        return self.merge().reads_others
+
 
 def evidence_model(library: Library, stream: str) -> Compiled:
     """Returns the SQL that turns the object lines of one stream into candidates for evidence."""
@@ -64,7 +76,7 @@ def evidence_model(library: Library, stream: str) -> Compiled:
 def _evidence_query(common: Model, own: Model, stream: str) -> Merged:
     merged = _merge(common, own, {})
     fields = json.dumps(_field_schema(merged, own))
-    found = [t for t in merged.find_all(exp.Table) if f"{t.db}.{t.name}" == OBJECTS]
+    found = _mentions(merged, OBJECTS)
     if len(found) != 1:
         raise ModelError(f"{own.path}: must read `from {OBJECTS}`, once")
     table = found[0]
@@ -77,17 +89,22 @@ def _evidence_query(common: Model, own: Model, stream: str) -> Merged:
 def scoring_model(library: Library, model: Model) -> Compiled:
     """Returns the SQL that judges the records of the streams which one scoring file names."""
     common = library["scored/_common"]
-    tables = [t for t in model.query.find_all(exp.Table) if f"{t.db}.{t.name}" == "evidence.records"]
+    tables = _mentions(model.query, RECORDS)
     if not tables or tables[0].alias != "records":
-        raise ModelError(f"{model.path}: must read `from evidence.records as records`")
+        raise ModelError(f"{model.path}: must read `from {RECORDS} as records`")
     parts = [model, *_shared(library, "scored")]
-    return _compiled(library, model, partial(_scoring_query, common, model), sources_of(model), parts)
+    version = effective_fingerprint(library, parts)[:SCORER_DIGITS]
+    return _compiled(library, model, partial(_scoring_query, common, model, version), sources_of(model), parts)
 
 
 @cache
-def _scoring_query(common: Model, own: Model) -> Merged:
-    version = exp.Literal.string(f"{own.stem}@{own.version}")
-    return _printed(_merge(common, own, {"scorer_version": exp.alias_(version, "scorer_version")}))
+def _scoring_query(common: Model, own: Model, version: str) -> Merged:
+    merged = _merge(common, own, {"scorer_version": exp.alias_(exp.Literal.string(version), "scorer_version")})
+    return _printed(merged)._replace(reads_others=len(_mentions(merged, RECORDS)) > 1)
+
+
+def _mentions(query: exp.Query, table: str) -> list[exp.Table]:
+    return [found for found in query.find_all(exp.Table) if f"{found.db}.{found.name}" == table]
 
 
 def plain_model(library: Library, name: str) -> Compiled:

@@ -14,6 +14,7 @@ class Stream:
     scoreable: share of its records that are judged, 0 to 1
     columns:   per column the share of records that have it
     lacks:     what keeps the other records from a score: reason, rows and the same in words
+    mistyped:  fields with values that could not be read: in how many records, and FILE:N of the first
     telling:   columns that are empty in all records that wait for a human, and full in all others
     """
 
@@ -25,6 +26,7 @@ class Stream:
     columns: dict[str, float]
     lacks: tuple[dict[str, Any], ...]
     telling: tuple[str, ...]
+    mistyped: tuple[dict[str, Any], ...]
 
     def says(self) -> list[str]:
         """Returns what keeps records from a score, a line for each reason."""
@@ -41,6 +43,7 @@ class Stream:
             "columns": self.columns,
             "lacks": list(self.lacks),
             "empty_unless_judged": list(self.telling),
+            "mistyped": list(self.mistyped),
         }
 
 
@@ -49,15 +52,18 @@ def examine(warehouse: Warehouse, as_of: str | None = None) -> list[Stream]:
     with warehouse.opened() as engine:
         warehouse.bind(engine, warehouse.find(engine, as_of))
         engine.materialise("run.health_rows", warehouse.library["health/_rows"].sql)
-        streams, cells, lacks = (
-            engine.rows(warehouse.library[f"health/{name}"].sql) for name in ("streams", "coverage", "lacks")
+        streams, cells, lacks, mistyped = (
+            engine.rows(warehouse.library[name].sql)
+            for name in ("health/streams", "health/coverage", "health/lacks", "evidence/_mistyped")
         )
         order = warehouse.schema("evidence.records").names
     cells.sort(key=lambda cell: order.index(cell["column_name"]))
-    return [_stream(row, *(_of(row["stream"], rows) for rows in (cells, lacks))) for row in streams]
+    return [_stream(row, *(_of(row["stream"], rows) for rows in (cells, lacks, mistyped))) for row in streams]
 
 
-def _stream(row: dict[str, Any], cells: list[dict[str, Any]], lacks: list[dict[str, Any]]) -> Stream:
+def _stream(
+    row: dict[str, Any], cells: list[dict[str, Any]], lacks: list[dict[str, Any]], mistyped: list[dict[str, Any]]
+) -> Stream:
     return Stream(
         name=row["stream"],
         records=row["records"],
@@ -67,6 +73,7 @@ def _stream(row: dict[str, Any], cells: list[dict[str, Any]], lacks: list[dict[s
         columns={cell["column_name"]: cell["coverage"] for cell in cells},
         lacks=tuple({"reason": lack["reason"], "rows": lack["waiting"], "says": lack["says"]} for lack in lacks),
         telling=tuple(cell["column_name"] for cell in cells if cell["tells_judged_from_waiting"]),
+        mistyped=tuple({name: one[name] for name in ("field", "records", "example")} for one in mistyped),
     )
 
 

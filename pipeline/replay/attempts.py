@@ -52,7 +52,7 @@ class Asked:
 
     def refuse_odd(self) -> None:
         """Raises UsageError for what makes no sense, before anything is read or sent."""
-        if not self.task.strip():
+        if not any(character.isprintable() and character != " " for character in self.task):
             raise UsageError("--task is empty; say what is to be done")
         if self.local_only and self.allow_escalation:
             raise UsageError(

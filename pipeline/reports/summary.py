@@ -6,7 +6,7 @@ from typing import Any
 # So many counts are named that drift warns of.
 SHOWN = 5
 # What is counted of each stream.
-PER_STREAM = ("lines", "records", "skipped", "deduped", "unmapped")
+PER_STREAM = ("lines", "records", "skipped", "deduped", "mistyped", "unmapped")
 
 
 def summary_page(summary: dict[str, Any], receipts: list[dict[str, Any]], drift: dict[str, Any] | None) -> str:

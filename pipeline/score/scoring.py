@@ -1,10 +1,17 @@
-"""evidence.records to scored.runs: new records are judged, and old ones again where another stream's verdict reaches them."""
+"""evidence.records to scored.runs: new records are judged, and old ones again where what other records say reaches them."""
 
+import hashlib
+import json
+
+import pyarrow as pa
+
+from pipeline.engine import quoted
 from pipeline.errors import ModelError
 from pipeline.models.compile import Compiled, scoring_model
 from pipeline.run import Run
 
 SCORES = "scored.runs"
+SETTLERS = pa.schema({"name": pa.string()})
 
 
 def models_of(run: Run) -> dict[str, Compiled]:
@@ -14,18 +21,35 @@ def models_of(run: Run) -> dict[str, Compiled]:
     return models
 
 
+def bind_switches(run: Run) -> str:
+    """Binds what the models read besides tables: the list of settlers. Returns a hash over it."""
+    run.state["settlers"] = sorted(set(run.settings.gates.settlers))
+    bind_settlers(run)
+    return hashlib.sha256(json.dumps(run.state["settlers"]).encode()).hexdigest()
+
+
+def bind_settlers(run: Run) -> None:
+    """Binds the settlers that the scores were made with last."""
+    names = [{"name": name} for name in run.state.get("settlers", [])]
+    run.engine.bind_arrow("run.settlers", pa.Table.from_pylist(names, schema=SETTLERS))
+
+
 def build(run: Run, models: dict[str, Compiled]) -> None:
     """Brings scores up to the evidence."""
     before = run.state.get("score", {})
     fingerprints = {name: model.fingerprint for name, model in models.items()}
     now = run.store.read("evidence.records")
     new_files, kept = now.files, False
-    if before.get("models") == fingerprints:
+    if before.get("models") == fingerprints and before.get("settlers") == run.state["settlers"]:
         then = run.store.read("evidence.records", before["evidence.records"])
         if not set(then.files) - set(now.files):
             kept, new_files = True, tuple(sorted(set(now.files) - set(then.files)))
     _score(run, models, new_files, kept)
-    run.state["score"] = {"models": fingerprints, "evidence.records": now.version}
+    run.state["score"] = {
+        "models": fingerprints,
+        "evidence.records": now.version,
+        "settlers": run.state["settlers"],
+    }
 
 
 def rescore(run: Run, models: dict[str, Compiled]) -> None:
@@ -49,11 +73,10 @@ def _score(run: Run, models: dict[str, Compiled], new_files: tuple[str, ...], ke
     """Judges the records of `new_files`, and with `kept` keeps the scores of others that did not change."""
     engine = run.engine
     columns = ", ".join(run.store.tables[SCORES].schema.names)
-    bound = [model for model in models.values() if SCORES in model.inputs]
     _judge(run, models, new_files, kept)
 
     same = "was.source = now.source and was.sig_hash = now.sig_hash"
-    bound_sources = ", ".join(f"'{source}'" for model in bound for source in model.sources) or "''"
+    bound_sources = _listed([model for model in models.values() if _is_bound(model)])
     engine.define("run.old_bound", f"select {columns} from before.runs where source in ({bound_sources})")
     changed = engine.value(
         f"select count(*) as n from run.old_bound as was left join run.bound_scores as now on {same} "
@@ -73,12 +96,12 @@ def _score(run: Run, models: dict[str, Compiled], new_files: tuple[str, ...], ke
 
 def _judge(run: Run, models: dict[str, Compiled], new_files: tuple[str, ...], kept: bool) -> None:
     """Makes `run.free_scores` the scores of the records of `new_files`, and `run.bound_scores` those of all records whose
-    score hangs on other streams' scores.
+    score hangs on other records, or on their scores.
     """
     engine, store = run.engine, run.store
     columns = ", ".join(store.tables[SCORES].schema.names)
-    free = [model for model in models.values() if SCORES not in model.inputs]
-    bound = [model for model in models.values() if SCORES in model.inputs]
+    free = [model for model in models.values() if not _is_bound(model)]
+    bound = [model for model in models.values() if _is_bound(model)]
     run.bind("before.runs", store.read(SCORES), where="" if kept else "false")
 
     run.bind("evidence.records", store.read("evidence.records"), files=new_files)
@@ -93,8 +116,25 @@ def _judge(run: Run, models: dict[str, Compiled], new_files: tuple[str, ...], ke
     engine.materialise("run.free_scores", _scores_sql(run, free, columns))
 
     run.bind_now("evidence.records")
-    engine.define(SCORES, f"select {columns} from before.runs union all select {columns} from run.free_scores")
-    engine.materialise("run.bound_scores", _scores_sql(run, bound, columns))
+    # Those that read records come first, for the others read their scores too.
+    of_records = [model for model in bound if SCORES not in model.inputs]
+    of_scores = [model for model in bound if SCORES in model.inputs]
+    engine.materialise("run.record_scores", _scores_sql(run, of_records, columns))
+    engine.define(
+        SCORES,
+        f"select {columns} from before.runs where source not in ({_listed(of_records)}) "
+        f"union all select {columns} from run.free_scores union all select {columns} from run.record_scores",
+    )
+    everything = f"{_scores_sql(run, of_scores, columns)} union all select {columns} from run.record_scores"
+    engine.materialise("run.bound_scores", everything)
+
+
+def _is_bound(model: Compiled) -> bool:
+    return model.reads_others or SCORES in model.inputs
+
+
+def _listed(models: list[Compiled]) -> str:
+    return ", ".join(quoted(source) for model in models for source in model.sources) or "''"
 
 
 def _scores_sql(run: Run, models: list[Compiled], columns: str) -> str:

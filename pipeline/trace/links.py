@@ -39,7 +39,7 @@ class Links:
         checks = [Check.of("sig_hash", sig_hash, found["sig_hash"])]
         checks += [Check.of(column, record.get(column), found[column]) for column in ("run_id", "task_id", "occurred_at")]
         facts = {"category": found["category"], "reasons": found["reasons"], "scorer_version": found["scorer_version"]}
-        says = f"{found['category']}: {', '.join(found['reasons'])}; by {found['scorer_version']}"
+        says = f"{found['category']}: {', '.join(found['reasons'])}; by scorer {found['scorer_version']}"
         return checked("score", name, says, checks, facts)
 
     def record(self, place: Place, side: Mapping[str, Any]) -> Step:

@@ -1,6 +1,6 @@
 -- Settles time and task of every candidate, or the reason why it can't be evidence.
 -- grain: one row per candidate
--- version: 1
+-- version: 2
 
 with candidates as (
     select
@@ -36,6 +36,10 @@ select
     prompt_tokens,
     completion_tokens,
     cost_usd,
+    fields_in(misread_judged || misread_paths) as unreadable_fields,
+    fields_in(
+        misread_judged || misread_paths || misread_more || misread_common || misread_run_id || misread_model
+    ) as mistyped_fields,
     source_file,
     line_offset,
     sig_hash,

@@ -1,6 +1,6 @@
 -- A coding agent's checkpoint: prompt, final message, files touched, and what became of the work.
 -- grain: one row per object line of the stream
--- version: 1
+-- version: 2
 
 select
     field.created_at as time_field,
@@ -10,6 +10,14 @@ select
     text(field.prompt) as instruction,
     text(field.final_message) as content,
     coalesce(texts(field.files_touched), cast([] as varchar[])) as cited_paths,
-    word(field.outcome) as verdict
+    word(field.outcome) as verdict,
+    '' as misread_run_id,
+    not_texts('files_touched', field.files_touched) as misread_paths,
+    not_text('outcome', field.outcome) as misread_judged,
+    not_text('checkpoint_id', field.checkpoint_id)
+    || not_text('session_id', field.session_id)
+    || not_text('branch', field.branch)
+    || not_text('prompt', field.prompt)
+    || not_text('final_message', field.final_message) as misread_more
 from evidence.objects
 where source = 'agent_checkpoints'

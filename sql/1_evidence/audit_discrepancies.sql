@@ -1,11 +1,11 @@
 -- Two findings on one question, and which of them somebody found right. Without a winner neither is the content.
 -- grain: one row per object line of the stream
--- version: 1
+-- version: 2
 
 select
     field.ts as time_field,
     case
-        when field.run_id is not null or has_key(line, 'run_id') then filled(text(field.run_id))
+        when field.run_id is not null or has_key(line, 'run_id') then filled(label(field.run_id))
         else coalesce(
             case word(field.winner) when 'a' then filled(text(field.run_a)) when 'b' then filled(text(field.run_b)) end,
             source || ':' || substr(sig_hash, 1, 16)
@@ -26,8 +26,20 @@ select
         else cast([] as varchar[])
     end as success_markers,
     case
-        when word(field.settled_by) in (word(field.model_a), word(field.model_b)) then ['settled_by_a_party']
+        when settler_name(word(field.settled_by)) in (settler_name(word(field.model_a)), settler_name(word(field.model_b)))
+            then ['settled_by_a_party']
         else cast([] as varchar[])
-    end as failure_markers
+    end as failure_markers,
+    '' as misread_model,
+    not_text('winner', field.winner)
+    || not_text('settled_by', field.settled_by)
+    || not_text('model_a', field.model_a)
+    || not_text('model_b', field.model_b) as misread_judged,
+    not_label('discrepancy_id', field.discrepancy_id)
+    || not_text('prompt', field.prompt)
+    || not_text('finding_a', field.finding_a)
+    || not_text('finding_b', field.finding_b)
+    || not_text('run_a', field.run_a)
+    || not_text('run_b', field.run_b) as misread_more
 from evidence.objects
 where source = 'audit_discrepancies'

@@ -1,6 +1,7 @@
--- What was extracted from a task is worth what that task's own records were judged to be.
+-- What was extracted from a task is worth what that task's own records were judged to be, but never all of it: a borrowed
+-- verdict is not a whole one.
 -- grain: one row per record
--- version: 1
+-- version: 2
 
 with parents as (
     select
@@ -18,7 +19,7 @@ with parents as (
 select
     case
         when parents.judged is null then score('needs_human_review', ['no_parent_verdict'])
-        when parents.accepted = parents.judged then score('accepted', ['parent_accepted'])
+        when parents.accepted = parents.judged then score('partially_accepted', ['parent_accepted'])
         when parents.accepted = 0 and parents.rejected > 0 then score('rejected', ['parent_rejected'])
         else score('partially_accepted', ['parents_mixed'])
     end as score

@@ -1,7 +1,8 @@
 -- An answer that the gate refused is bad. One that passed is not yet good: what a test, a merge or a person says of its task
--- decides. A record that names its model is a model's word, unless its stream tells what was done; replays never count.
+-- decides. A record that names a model, or names one in a way that can't be read, is a model's word, and so is one of the
+-- replay's own run: neither counts, whatever its stream.
 -- grain: one row per record
--- version: 1
+-- version: 2
 
 with answers as (
     select
@@ -11,6 +12,14 @@ with answers as (
         occurred_at
     from evidence.records
     where source = 'replay_runs'
+),
+
+own_runs as (
+    select distinct run_id
+    from evidence.records
+    where
+        source = 'replay_runs'
+        and run_id is not null
 ),
 
 outside as (
@@ -23,12 +32,18 @@ outside as (
         on
             runs.source = records.source
             and runs.sig_hash = records.sig_hash
+    left join own_runs
+        on records.run_id = own_runs.run_id
     where
         runs.category <> 'needs_human_review'
-        and (
-            runs.source in ('outcomes', 'auto_apply', 'agent_checkpoints')
-            or (runs.source in ('scrum_reviews', 'observer_reviews', 'audits') and is_blank(records.model_name))
+        and runs.source in (
+            'outcomes', 'auto_apply', 'agent_checkpoints', 'scrum_reviews', 'observer_reviews', 'audits'
         )
+        and is_blank(records.model_name)
+        and is_blank(records.model_provider)
+        and not has_item(records.mistyped_fields, 'model')
+        and not has_item(records.mistyped_fields, 'provider')
+        and own_runs.run_id is null
 ),
 
 verdicts as (

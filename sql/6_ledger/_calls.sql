@@ -2,7 +2,7 @@
 -- The type of a task is its stream, but where rows of all types come in one stream and say it themselves.
 -- A time or a cost below zero is a mistake of whoever measured it: not known.
 -- grain: one row per record that names its model
--- version: 1
+-- version: 2
 
 with named as (
     select
@@ -23,8 +23,8 @@ select
     source_file,
     line_offset,
     model_name,
-    nullif(model_provider, '') as model_provider,
-    case when source = 'model_trust' then coalesce(nullif(subject, ''), source) else source end as task_type,
+    filled(model_provider) as model_provider,
+    case when source = 'model_trust' then coalesce(filled(subject), source) else source end as task_type,
     occurred_at,
     case when latency_ms >= 0 then latency_ms end as latency_ms,
     dollars(cost_usd) as cost_usd

@@ -1,7 +1,7 @@
 -- Of every record: is it judged, what speaks for its score, and which of its columns hold anything at all?
 -- A column is there where it is not null, not blank and no empty list.
 -- grain: one row per record
--- version: 1
+-- version: 2
 
 select
     records.source as stream,
@@ -33,6 +33,8 @@ select
     records.prompt_tokens is not null as prompt_tokens,
     records.completion_tokens is not null as completion_tokens,
     records.cost_usd is not null as cost_usd,
+    array_length(records.unreadable_fields) > 0 as unreadable_fields,
+    array_length(records.mistyped_fields) > 0 as mistyped_fields,
     not is_blank(records.source_file) as source_file,
     records.line_offset is not null as line_offset,
     not is_blank(records.sig_hash) as sig_hash,

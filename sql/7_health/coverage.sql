@@ -1,7 +1,7 @@
 -- How many records of a stream have a column, and which columns tell the judged from those that wait for a human:
 -- empty in all that wait, full in all that are judged.
 -- grain: one row per stream and column of evidence.records
--- version: 1
+-- version: 2
 
 with counted as (
     select
@@ -33,6 +33,8 @@ with counted as (
         count(case when prompt_tokens then 1 end) as prompt_tokens,
         count(case when completion_tokens then 1 end) as completion_tokens,
         count(case when cost_usd then 1 end) as cost_usd,
+        count(case when unreadable_fields then 1 end) as unreadable_fields,
+        count(case when mistyped_fields then 1 end) as mistyped_fields,
         count(case when source_file then 1 end) as source_file,
         count(case when line_offset then 1 end) as line_offset,
         count(case when sig_hash then 1 end) as sig_hash,
@@ -72,6 +74,8 @@ listed as (
             {'name': 'prompt_tokens', 'filled': prompt_tokens},
             {'name': 'completion_tokens', 'filled': completion_tokens},
             {'name': 'cost_usd', 'filled': cost_usd},
+            {'name': 'unreadable_fields', 'filled': unreadable_fields},
+            {'name': 'mistyped_fields', 'filled': mistyped_fields},
             {'name': 'source_file', 'filled': source_file},
             {'name': 'line_offset', 'filled': line_offset},
             {'name': 'sig_hash', 'filled': sig_hash},

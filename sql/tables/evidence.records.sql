@@ -28,6 +28,8 @@ create table evidence.records (
     prompt_tokens bigint, -- tokens read
     completion_tokens bigint, -- tokens written
     cost_usd double, -- cost in US dollars
+    unreadable_fields varchar[] not null, -- fields of the row that its score hangs on and whose value can't be read, sorted
+    mistyped_fields varchar[] not null, -- all fields of the row whose value is there and can't be read, sorted
     source_file varchar not null, -- where the row stands: the file,
     line_offset bigint not null, -- its line, counted from 0,
     sig_hash varchar not null, -- sha256 of the row,

@@ -10,7 +10,7 @@ create table scored.runs (
     occurred_at timestamptz not null, -- when, in UTC
     category varchar not null, -- accepted, partially_accepted, rejected or needs_human_review
     reasons varchar[] not null, -- why; never empty
-    scorer_version varchar not null, -- the model that decided, and its version
+    scorer_version varchar not null, -- the first 12 hex digits of a hash over the SQL that decided
     source_file varchar not null, -- where the row stands: the file,
     line_offset bigint not null, -- its line, counted from 0,
     sig_hash varchar not null, -- sha256 of the row,

@@ -15,6 +15,7 @@ from pipeline.errors import GateError
 from tests.support.broken_product import FAULTS, FIXTURE, LIBRARY, Broken, pairs_a_text_with_itself
 
 NAMES = [model.stem.split("_", 1)[1] for model in LIBRARY.room("acceptance")]
+CATEGORIES = {"accepted", "partially_accepted", "rejected", "needs_human_review"}
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +53,13 @@ def test_the_sound_product_passes(sound: tuple[Path, Facts]) -> None:
     assert lines[-1] == "22/22"
 
 
+def test_every_line_of_the_fixture_gets_the_score_that_stands_beside_it(sound: tuple[Path, Facts]) -> None:
+    """Also one that waits for a human, which no invariant holds."""
+    found = {(row["source_file"], row["line_offset"]): row["category"] for row in sound[1]["scored.runs"].to_pylist()}
+    lines = {(row["source_file"], row["line_offset"]): row["expected"] for row in sound[1]["fixture.lines"].to_pylist()}
+    assert found == {place: word for place, word in lines.items() if word in CATEGORIES}
+
+
 def test_a_failure_shows_the_first_rows_in_one_line(broken: Broken) -> None:
     *lines, last = report(pairs_a_text_with_itself(broken))
     assert last == "21/22"
@@ -75,9 +83,8 @@ def test_the_fixture_has_all_that_it_should() -> None:
     streams = {model.stem for model in LIBRARY.room("evidence")}
     assert streams < {fixture.stream_of(name) for name in FIXTURE.files}
     words = {word for said in FIXTURE.expected.values() for word in said}
-    categories = {"accepted", "partially_accepted", "rejected", "needs_human_review"}
     skips = {"invalid_utf8", "invalid_json", "not_an_object", "missing_timestamp", "invalid_timestamp", "schema_violation"}
-    assert words == categories | skips | {"duplicate", "blank", "partial_tail", "unmapped"}
+    assert words == CATEGORIES | skips | {"duplicate", "blank", "partial_tail", "unmapped"}
     raw = b"".join(FIXTURE.files.values())
     assert all(dirt in raw for dirt in (b"\r\n", b"NaN", b"\xff", b"\\u0000", b"\\ud83d", b"1e400", b"[" * 600))
 

@@ -12,6 +12,7 @@ from pipeline.engine import Engine
 
 WHITE = " \t\n\r\f\v"
 HIDING = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
+INVISIBLE = ("Zs", "Zl", "Zp", "Cc", "Cf")
 # Few characters, so that runs of them come up: words, white space of every kind, what hides, and their neighbours.
 TEXTS = st.text(
     st.sampled_from("ab.ü漢🎉" + WHITE + HIDING + "\x00\x1f\x7f\x85\xa0\u1680\u2003\u200b\u2028\u3000"), max_size=30
@@ -27,6 +28,25 @@ def moves_or_hides(character: str) -> bool:
 @given(text=TEXTS)
 def test_trimmed(engine: Engine, text: str) -> None:
     assert engine.value("select trimmed(?)", [text]) == text.strip(WHITE)
+
+
+@QUICK
+@given(text=TEXTS)
+def test_blank(engine: Engine, text: str) -> None:
+    seen = [character for character in text if unicodedata.category(character) not in INVISIBLE]
+    assert engine.value("select is_blank(?)", [text]) == (not seen)
+    assert engine.value("select filled(?)", [text]) == (text if seen else None)
+
+
+def test_every_character_is_blank_or_not_as_its_category_says(engine: Engine) -> None:
+    """Python and the engine may know another version of Unicode: they differ at most in what Python has no character for."""
+    points = "select unnest(range(1, 1114112)) as point"
+    query = f"select point from ({points}) where point not between 55296 and 57343 and is_blank(chr(cast(point as integer)))"
+    blank = {row["point"] for row in engine.rows(query)}
+    expected = {n for n in range(1, 0x110000) if unicodedata.category(chr(n)) in INVISIBLE}
+    assert expected <= blank
+    assert {unicodedata.category(chr(n)) for n in blank - expected} <= {"Cn"} and len(blank - expected) < 20
+    assert engine.value("select is_blank(?)", ["\x00"])
 
 
 @QUICK

@@ -10,6 +10,8 @@ Choices where the page is silent (for single values and times see values.py):
 - audit_discrepancies: the run of a record is that of the finding that won; a row's own `run_id` goes first. Without a winner
   there is no content and no alternative. Who settled it stands in success_markers; a party to it in failure_markers.
 - model_trust: `task_type` is the subject; a thumb may be a word, a whole number, or true and false.
+- A whole number beyond 64 bits can't be read, and neither can a list in which one item can't.
+- A share outside of 0 to 1 stays in its column, but counts as unreadable.
 - Every line that cannot become evidence is a skip; only lines that can are compared for duplicates.
 """
 
@@ -18,12 +20,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .landing import Landed, Line, Row, is_blank
+from .landing import Landed, Line, Row, is_blank, trim
 from .values import (
     bigint,
     boolean,
     double,
     inner,
+    is_unreadable,
     joined,
     lowered,
     number,
@@ -35,15 +38,25 @@ from .values import (
     texts,
 )
 
+SETTLES = ("person:", "test:", "tool:")
+"""What the name of whoever may settle a discrepancy begins with."""
+
 
 @dataclass(frozen=True)
 class Stream:
-    """The key of the time, the key that stands in for task_id, and the stream's own columns."""
+    """The key of the time, the key that stands in for task_id, the stream's own columns, and what its fields must be.
+
+    judged: the fields that the score hangs on, `name` for a text or `name:kind`; others: the rest, but for those of all streams
+    """
 
     time: str
     task: str | None
     columns: Callable[[Row], Row]
+    judged: str = ""
+    others: str = ""
     task_may_be_a_number: bool = False
+    paths: str = "cited_paths"
+    unused: tuple[str, ...] = ()
 
 
 def scrum_reviews(row: Row) -> Row:
@@ -176,13 +189,13 @@ def optimization_runs(row: Row) -> Row:
 
 def audit_discrepancies(row: Row) -> Row:
     winner, settler = lowered(row, "winner"), lowered(row, "settled_by")
-    parties = {lowered(row, "model_a"), lowered(row, "model_b")} - {None}
+    parties = {named(lowered(row, "model_a")), named(lowered(row, "model_b"))} - {None}
     columns: Row = {
         "instruction": text(row, "prompt"),
         "model_name": None,
         "verdict": winner,
         "success_markers": [] if settler is None else [f"settled_by:{settler}"],
-        "failure_markers": ["settled_by_a_party"] if settler in parties else [],
+        "failure_markers": ["settled_by_a_party"] if named(settler) in parties else [],
     }
     if winner not in ("a", "b"):
         return columns
@@ -197,6 +210,14 @@ def audit_discrepancies(row: Row) -> Row:
     return columns if "run_id" in row or own_run is None else columns | {"run_id": own_run}
 
 
+def named(settler: str | None) -> str | None:
+    """Who it is, without the word that says what kind of settler: `person:ann` is ann."""
+    for kind in SETTLES:
+        if settler is not None and settler.startswith(kind):
+            return otherwise(trim(settler.removeprefix(kind)))
+    return settler
+
+
 def model_trust(row: Row) -> Row:
     whole, truth = bigint(row, "thumb"), boolean(row, "thumb")
     spelled = str(whole) if whole is not None else None if truth is None else str(truth).lower()
@@ -208,23 +229,61 @@ def model_trust(row: Row) -> Row:
 
 
 STREAMS = {
-    "scrum_reviews": Stream("created_at", "file", scrum_reviews),
-    "observer_reviews": Stream("ts", "file", observer_reviews),
-    "audits": Stream("ts", "topic", audits),
-    "contract_analyses": Stream("created_at", "contract_id", contract_analyses),
-    "auto_apply": Stream("ts", "file", auto_apply),
-    "outcomes": Stream("created_at", None, outcomes),
-    "mode_experiments": Stream("created_at", None, mode_experiments),
-    "audit_facts": Stream("ts", None, audit_facts),
-    "distilled_facts": Stream("created_at", None, distilled),
-    "distilled_procedures": Stream("created_at", None, distilled),
-    "distilled_config_hints": Stream("created_at", None, distilled),
-    "observer_escalations": Stream("ts", None, observer_escalations),
-    "agent_checkpoints": Stream("created_at", "branch", agent_checkpoints),
-    "code_reviews": Stream("collected_at", "pr", code_reviews),
-    "optimization_runs": Stream("timestamp", "item_id", optimization_runs),
-    "audit_discrepancies": Stream("ts", "discrepancy_id", audit_discrepancies, task_may_be_a_number=True),
-    "model_trust": Stream("ts", None, model_trust),
+    "scrum_reviews": Stream(
+        "created_at", "file", scrum_reviews, "accepted:boolean accepted_on_attempt:whole", "file prompt review"
+    ),
+    "observer_reviews": Stream("ts", "file", observer_reviews, "verdict", "file prompt notes"),
+    "audits": Stream("ts", "topic", audits, "severity verdict", "topic phase:label finding_id:label evidence resolution"),
+    "contract_analyses": Stream(
+        "created_at",
+        "contract_id",
+        contract_analyses,
+        "failure_markers:texts observer_verdict",
+        "contract_id prompt analysis",
+    ),
+    "auto_apply": Stream("ts", "file", auto_apply, "action", "file prompt patch"),
+    "outcomes": Stream("created_at", None, outcomes, "all_events_ok:boolean gap_signals:whole", "task summary"),
+    "mode_experiments": Stream(
+        "created_at",
+        None,
+        mode_experiments,
+        "latency_ms:whole validation_results:object validation_results.grounded_fraction:share",
+        "mode prompt text",
+    ),
+    "audit_facts": Stream("ts", None, audit_facts, "", "facts:texts"),
+    "distilled_facts": Stream("created_at", None, distilled, "", "text"),
+    "distilled_procedures": Stream("created_at", None, distilled, "", "text"),
+    "distilled_config_hints": Stream("created_at", None, distilled, "", "text"),
+    "observer_escalations": Stream("ts", None, observer_escalations, "", "reason analysis"),
+    "agent_checkpoints": Stream(
+        "created_at",
+        "branch",
+        agent_checkpoints,
+        "outcome",
+        "checkpoint_id session_id branch prompt final_message",
+        paths="files_touched",
+        unused=("run_id",),
+    ),
+    "code_reviews": Stream(
+        "collected_at", "pr", code_reviews, "judgement", "pr pr_title comment severity tool", unused=("model",)
+    ),
+    "optimization_runs": Stream(
+        "timestamp",
+        "item_id",
+        optimization_runs,
+        "evaluation:object evaluation.status evaluation.improvement:boolean",
+        "item_id repo",
+    ),
+    "audit_discrepancies": Stream(
+        "ts",
+        "discrepancy_id",
+        audit_discrepancies,
+        "winner settled_by model_a model_b",
+        "discrepancy_id:label prompt finding_a finding_b run_a run_b",
+        task_may_be_a_number=True,
+        unused=("model",),
+    ),
+    "model_trust": Stream("ts", None, model_trust, "ok:boolean thumb:thumb", "task_type"),
 }
 
 
@@ -273,7 +332,7 @@ def read_line(line: Line) -> Row | str:
     run_id = own_columns.pop("run_id") if "run_id" in own_columns else default_run_id(line, row)
     read_task = text_or_integer if stream.task_may_be_a_number else text
     fallback = read_task(row, stream.task) if stream.task is not None else None
-    task_id = otherwise(text(row, "task_id"), fallback, run_id)
+    task_id = otherwise(text_or_integer(row, "task_id"), fallback, run_id)
     if is_blank(task_id):
         return "schema_violation"
     general: Row = {
@@ -302,6 +361,8 @@ def read_line(line: Line) -> Row | str:
         "prompt_tokens": bigint(row, "prompt_tokens"),
         "completion_tokens": bigint(row, "completion_tokens"),
         "cost_usd": double(row, "cost_usd"),
+        "unreadable_fields": unreadable(row, judged_fields(stream)),
+        "mistyped_fields": unreadable(row, judged_fields(stream) + other_fields(stream)),
         "source_file": line.source_file,
         "line_offset": line.line_offset,
         "sig_hash": line.sig_hash,
@@ -310,8 +371,28 @@ def read_line(line: Line) -> Row | str:
     return general | own_columns
 
 
+OF_ALL_STREAMS = (
+    "run_id:label task_id:label model provider latency_ms:whole prompt_tokens:whole completion_tokens:whole cost_usd:number"
+)
+
+
+def judged_fields(stream: Stream) -> list[str]:
+    return [*stream.judged.split(), f"{stream.paths}:texts"]
+
+
+def other_fields(stream: Stream) -> list[str]:
+    of_all = [field for field in OF_ALL_STREAMS.split() if field.split(":")[0] not in stream.unused]
+    return [*of_all, *stream.others.split()]
+
+
+def unreadable(row: Row, fields: list[str]) -> list[str]:
+    """The names of the fields whose value is there, not null, and not of its kind; sorted, each once."""
+    named = [(name, kind or "text") for name, _, kind in (field.partition(":") for field in fields)]
+    return sorted({name for name, kind in named if is_unreadable(row, name, kind)})
+
+
 def default_run_id(line: Line, row: Row) -> str | None:
     """The row's own run_id if it has that key, else one made from its hash."""
     if "run_id" in row:
-        return otherwise(text(row, "run_id"))
+        return otherwise(text_or_integer(row, "run_id"))
     return f"{line.source}:{str(line.sig_hash)[:16]}"

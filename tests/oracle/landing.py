@@ -18,6 +18,7 @@ import hashlib
 import io
 import json
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -31,6 +32,7 @@ Row = dict[str, Any]
 WHITE_SPACE = " \t\n\r\f\v"
 SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst")
 MAX_NESTING = 512
+BLANK = ("Zs", "Zl", "Zp", "Cc", "Cf")
 
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _BRACKET = re.compile(r"[\[\]{}]")
@@ -76,8 +78,8 @@ def trim(text: str) -> str:
 
 
 def is_blank(text: str | None) -> bool:
-    """Null, or nothing but the six white-space characters."""
-    return text is None or trim(text) == ""
+    """Null, or no character outside of the Unicode categories Z (separators), Cc and Cf."""
+    return text is None or all(unicodedata.category(character) in BLANK for character in text)
 
 
 def land(data_dir: Path) -> Landed:

@@ -13,6 +13,8 @@ from fractions import Fraction
 from statistics import NormalDist
 from typing import Any
 
+from .landing import is_blank
+
 Row = dict[str, Any]
 CATEGORIES = ("accepted", "partially_accepted", "rejected", "needs_human_review")
 BLANKS = " \t\n\v\f\r"
@@ -88,4 +90,4 @@ def _task_type(row: Row) -> str:
 
 
 def _filled(text: str | None) -> str | None:
-    return (text or "").strip(BLANKS) or None
+    return None if text is None or is_blank(text) else text.strip(BLANKS)

@@ -169,7 +169,8 @@ FIELDS: dict[str, dict[str, Pool]] = {
         "model_a": ["m-1", "M-2", "judge", None], "model_b": ["m-2", "m-3", "", 4],
         "winner": [*["a", "b"] * 3, " A\n", "B", "c", "", None, 1],
         "settled_by": [
-            *["human", "a test", " Merge\t", "the models' owner"] * 2, "model", "MODEL:m-1", "llm-judge", "M-1", "m-2 ",
+            *["person:ann", " Test: unit", "TOOL:merge\t", "person:M-1"] * 2,
+            "human", "the models' owner", "tool", "person", "model", "MODEL:m-1", "llm-judge", "M-1", "m-2 ",
             "judge", "m-9", "", None, True,
         ],
     },

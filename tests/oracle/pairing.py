@@ -66,7 +66,7 @@ def _discrepancy(rng: random.Random) -> dict[str, Any]:
         "model_a": "m-1",
         "model_b": "m-2",
         "winner": rng.choice(["a", "b", "a", "b", None]),
-        "settled_by": rng.choice(["human", "a test", "ci", "M-1 ", "model:m-9", "llm", None]),
+        "settled_by": rng.choice(["person:ann", "test:unit", "tool:ci", "M-1 ", "model:m-9", "human", None]),
     }
     if rng.random() < 0.2:
         row["finding_b"] = rng.choice(["", " \n", f" {row['finding_a']}\t", row["finding_a"]])

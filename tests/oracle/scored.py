@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from .landing import Row, is_blank
+from .evidence import SETTLES
+from .landing import Row, is_blank, trim
 
 ACCEPTED = "accepted"
 PARTIAL = "partially_accepted"
@@ -17,23 +18,54 @@ PARENTS = ("scrum_reviews", "observer_reviews", "audits", "contract_analyses", "
 Score = tuple[str, list[str]]
 
 
-def score(records: list[Row]) -> list[Row]:
+def score(records: list[Row], settlers: Iterable[str] = ()) -> list[Row]:
     """source, sig_hash, category, reasons of each record, in the order of `records`."""
+    own = {id(record): own_score(record, records, settlers) for record in records if record["source"] in OWN_RULES}
     parents: dict[str, set[str]] = defaultdict(set)
     for record in records:
-        if record["source"] in PARENTS:
-            category, _ = OWN_RULES[record["source"]](record)
-            if category != REVIEW:
-                parents[record["task_id"]].add(category)
+        if record["source"] in PARENTS and own[id(record)][0] != REVIEW:
+            parents[record["task_id"]].add(own[id(record)][0])
     rows: list[Row] = []
     for record in records:
         if record["source"] in OWN_RULES:
-            category, reasons = OWN_RULES[record["source"]](record)
+            category, reasons = own[id(record)]
         else:
-            category, reasons = by_parents(parents.get(record["task_id"], set()))
+            category, reasons = readable(record, by_parents(parents.get(record["task_id"], set())))
         key = {"source": record["source"], "sig_hash": record["sig_hash"]}
         rows.append(key | {"category": category, "reasons": reasons})
     return rows
+
+
+def own_score(record: Row, records: list[Row], settlers: Iterable[str]) -> Score:
+    """The score of a record that no other stream has a say in."""
+    found = OWN_RULES[record["source"]](record)
+    if record["source"] == "auto_apply" and found[0] == ACCEPTED and any(reverts(other, record) for other in records):
+        found = REJECTED, ["reverted_later"]
+    if record["source"] == "audit_discrepancies" and found[1] == ["settled"] and not may_settle(record, settlers):
+        found = REVIEW, ["unsettled"]
+    return readable(record, found)
+
+
+def readable(record: Row, found: Score) -> Score:
+    """What can't be read is not nothing: only a rejection stands without it."""
+    return (REVIEW, ["unreadable_verdict"]) if record["unreadable_fields"] and found[0] != REJECTED else found
+
+
+def reverts(other: Row, record: Row) -> bool:
+    """Whether a record says that the patch of another one was taken back later."""
+    return (
+        other["source"] == "auto_apply"
+        and (other["verdict"] or "").endswith("_reverted")
+        and not is_blank(other["subject"])
+        and (other["task_id"], other["subject"]) == (record["task_id"], record["subject"])
+        and other["occurred_at"] > record["occurred_at"]
+    )
+
+
+def may_settle(record: Row, settlers: Iterable[str]) -> bool:
+    """Whether who settled a discrepancy is a person, a test, a tool, or on the list."""
+    (settler,) = (marker.removeprefix("settled_by:") for marker in record["success_markers"])
+    return settler.startswith(SETTLES) or settler in {trim(name).lower() for name in settlers}
 
 
 def scrum_reviews(record: Row) -> Score:
@@ -118,7 +150,7 @@ def by_parents(categories: set[str]) -> Score:
     if not categories:
         return REVIEW, ["no_parent_verdict"]
     if categories == {ACCEPTED}:
-        return ACCEPTED, ["parent_accepted"]
+        return PARTIAL, ["parent_accepted"]
     if REJECTED in categories and ACCEPTED not in categories:
         return REJECTED, ["parent_rejected"]
     return PARTIAL, ["parents_mixed"]
@@ -150,10 +182,8 @@ def optimization_runs(record: Row) -> Score:
 
 
 def audit_discrepancies(record: Row) -> Score:
-    """A model settles nothing: neither one that says it is one, nor one of the two that disagree."""
-    settlers = [marker.removeprefix("settled_by:") for marker in record["success_markers"]]
-    by_model = any(settler.startswith(("model", "llm")) for settler in settlers) or record["failure_markers"]
-    if record["verdict"] in ("a", "b") and settlers and not by_model:
+    """See `may_settle` too; never one of the two that disagree."""
+    if record["verdict"] in ("a", "b") and record["success_markers"] and not record["failure_markers"]:
         return ACCEPTED, ["settled"]
     return REVIEW, ["unsettled"]
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -115,6 +116,44 @@ def joined(*parts: str | None) -> str | None:
     if any(is_blank(part) for part in parts):
         return None
     return "".join(part for part in parts if part is not None)
+
+
+# --- what can't be read ------------------------------------------------------------------------------------
+
+
+def is_unreadable(row: Row, path: str, kind: str) -> bool:
+    """True where the value of `path` (keys with dots between them) is there, not null, and not what `kind` says.
+
+    Kinds: text, boolean, whole (a whole number that fits 64 bits), number, share (0 to 1), label (text or whole), texts (a list
+    of nothing but texts), object, thumb (text, whole number or boolean).
+    """
+    *outer, key = path.split(".")
+    for name in outer:
+        row = inner(row, name)
+    return row.get(key) is not None and not _READABLE[kind](row, key)
+
+
+def _is_share(row: Row, key: str) -> bool:
+    value = double(row, key)
+    return value is not None and 0 <= value <= 1
+
+
+def _is_list_of_texts(row: Row, key: str) -> bool:
+    value = row[key]
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+_READABLE: dict[str, Callable[[Row, str], bool]] = {
+    "text": lambda row, key: isinstance(row[key], str),
+    "boolean": lambda row, key: isinstance(row[key], bool),
+    "whole": lambda row, key: bigint(row, key) is not None,
+    "number": lambda row, key: double(row, key) is not None,
+    "share": _is_share,
+    "label": lambda row, key: text_or_integer(row, key) is not None,
+    "texts": _is_list_of_texts,
+    "object": lambda row, key: isinstance(row[key], dict),
+    "thumb": lambda row, key: isinstance(row[key], bool) or text_or_integer(row, key) is not None,
+}
 
 
 # --- times ------------------------------------------------------------------------------------------------

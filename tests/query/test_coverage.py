@@ -7,6 +7,7 @@ from typing import Any
 from pipeline.query import coverage
 from pipeline.query.coverage import Stream
 from tests.conftest import Workspace
+from tests.oracle.landing import is_blank
 from tests.oracle.messy import write_messy
 from tests.score.test_ledger import call
 from tests.support.forked import Distill, passed, refused, run_in
@@ -77,7 +78,7 @@ def test_every_column_is_covered_as_counted_in_python(workspace: Workspace) -> N
 
 def _is_there(value: Any) -> bool:
     if isinstance(value, str):
-        return bool(value.strip(" \t\n\v\f\r"))
+        return not is_blank(value)
     return value is not None and value != []
 
 
@@ -98,7 +99,7 @@ def test_the_command(workspace: Workspace, distill: Distill) -> None:
     assert (facts["stream"], facts["class"], facts["lacks"]) == ("distilled_facts", "extraction", [])
     assert reviews["lacks"] == [{"reason": "no_verdict", "rows": 1, "says": "no verdict in 1 of 2 rows"}]
     assert reviews["empty_unless_judged"] == ["verdict"]
-    assert len(reviews["columns"]) == 29
+    assert len(reviews["columns"]) == 31
 
 
 def test_an_empty_warehouse(workspace: Workspace, distill: Distill, tmp_path: Path) -> None:

@@ -151,20 +151,20 @@ def scores_no_timeouts(broken: Broken) -> list[Verdict]:
 
 
 def asks_nobody(broken: Broken) -> list[Verdict]:
-    kind = "case score.category when 'needs_human_review' then 'accepted' else score.category end as category"
-    return broken.for_good({"2_scored/_runs.sql": ("score.category as category", kind)})
+    kind = "case verdict.category when 'needs_human_review' then 'accepted' else verdict.category end as category"
+    return broken.for_good({"2_scored/_runs.sql": ("verdict.category as category", kind)})
 
 
 def asks_too_often(broken: Broken) -> list[Verdict]:
     asks = "score('needs_human_review', ['no_verdict'])"
-    return broken.for_good({"2_scored/auto_apply.sql": ("score('rejected', [verdict])", asks)})
+    return broken.for_good({"2_scored/auto_apply.sql": ("score('rejected', [records.verdict])", asks)})
 
 
 def rolls_dice(broken: Broken) -> list[Verdict]:
     # Of what no corpus shows, or files would differ too.
-    dice = "case score.category when 'rejected' then cast(random() as varchar) else '' end"
-    rolled = f"list_transform(score.reasons, lambda reason: reason || {dice}) as reasons"
-    return broken.run(facts.fresh, sql={"2_scored/_runs.sql": ("score.reasons as reasons", rolled)}, after="fresh")
+    dice = "case verdict.category when 'rejected' then cast(random() as varchar) else '' end"
+    rolled = f"list_transform(verdict.reasons, lambda reason: reason || {dice}) as reasons"
+    return broken.run(facts.fresh, sql={"2_scored/_runs.sql": ("verdict.reasons as reasons", rolled)}, after="fresh")
 
 
 def trains_on_half_good_work(broken: Broken) -> list[Verdict]:
