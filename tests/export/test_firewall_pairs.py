@@ -31,6 +31,7 @@ def found(opened: Opened, rows: list[dict[str, Any]], edits: Edits, **switches: 
         models[model.name] = replace(model, sql=model.sql.replace(old, new))
     out = gated((engine, replace(library, models=models)), "preference", rows, **switches).out
     engine.define("files.preference", "select * from exports.preference")
+    engine.materialise("run.disputed", library["exports/_disputed"].sql)
     engine.define("run.vouched", library["exports/_vouched"].sql)
     broken = engine.rows(library["checks/preference_file_is_gated"].sql)
     return {row["reason"] for row in out}, {row["reason"] for row in broken}
