@@ -94,7 +94,7 @@ LEAKS: dict[str, Case] = {
     "an answer to no question": (
         [across("a", "accepted"), across("r", "rejected", instruction=None)],
         {
-            "cross_stream_rows": ("options.pairs = 'task'", "true"),
+            "cross_stream_seats": ("options.pairs = 'task'", "true"),
             "preference_candidates": ("and options.pairs = 'task'", ""),
         },
         {},
@@ -143,7 +143,7 @@ LEAKS: dict[str, Case] = {
     ),
     "pairs across streams although nobody wants them": (
         MET,
-        {"cross_stream_rows": ("options.cross_stream\n        and gates", "gates")},
+        {"cross_stream_seats": ("options.cross_stream\n        and gates", "gates")},
         {"cross_stream": False},
         "cross_stream",
     ),

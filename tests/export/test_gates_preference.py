@@ -4,6 +4,7 @@ Where a test says nothing else, a whole task is one group, so that records may b
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -403,15 +404,28 @@ MEETING = st.lists(
 
 
 @settings(max_examples=60)
-@given(rows=MEETING, mode=st.sampled_from(["same-prompt", "task"]), days=st.sampled_from([0, 1, 7, 36500]))
-def test_who_has_a_partner_is_who_meets_one(opened: Opened, rows: list[tuple[Any, ...]], mode: str, days: int) -> None:
-    """Partners are only counted; here every accepted record is held against every rejected one."""
+@given(
+    rows=MEETING,
+    mode=st.sampled_from(["same-prompt", "task"]),
+    days=st.sampled_from([0, 1, 7, 36500]),
+    crowded=st.booleans(),
+)
+def test_who_has_a_partner_is_who_meets_one(
+    opened: Opened, rows: list[tuple[Any, ...]], mode: str, days: int, crowded: bool
+) -> None:
+    """Held against pairing all with all; `crowded`: however few meet, their partners are only counted."""
     records = [
         across(str(n), category, source=source, task_id=task, subject=subject, instruction=asked, occurred_at=START + moment)
         for n, (category, source, task, subject, asked, moment) in enumerate(rows)
         if category == "rejected" or asked is not None
     ]
-    run(opened, *records, pairs=mode, cross_stream_days=days)
+    engine, library = opened
+    models = dict(library.models)
+    if crowded:
+        seats = models["exports/cross_stream_seats"]
+        models[seats.name] = replace(seats, sql=seats.sql.replace("> 64 * (", "> 0 * ("))
+        assert models[seats.name].sql != seats.sql
+    run((engine, replace(library, models=models)), *records, pairs=mode, cross_stream_days=days)
     wanted = set()
     for chosen in records:
         for rejected in records:
@@ -425,4 +439,13 @@ def test_who_has_a_partner_is_who_meets_one(opened: Opened, rows: list[tuple[Any
                 and (asked == chosen["instruction"].strip() or (not asked and mode == "task"))
             ):
                 wanted |= {chosen["sig_hash"], rejected["sig_hash"]}
-    assert {row["sig_hash"] for row in opened[0].rows("select sig_hash from exports.cross_stream_rows")} == wanted
+    assert {row["sig_hash"] for row in engine.rows("select sig_hash from exports.cross_stream_rows")} == wanted
+
+
+def test_partners_of_a_crowd_are_counted_and_not_written_out(opened: Opened) -> None:
+    """Of 300 beside 300 no two are held against each other, and yet everybody has found one."""
+    rows = [across(f"{kind}{n}", kind) for n in range(300) for kind in ("accepted", "rejected")]
+    found = same_prompt(opened, *rows)
+    held = opened[0].value("select count(*) as n from exports.cross_stream_seats where not is_crowded")
+    assert (held, len(found.out), capped(found)) == (0, 5, 95)
+    assert opened[0].value("select count(*) as n from exports.cross_stream_rows") == 600
