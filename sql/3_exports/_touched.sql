@@ -1,5 +1,5 @@
 -- The records that a gate may answer otherwise for: those that changed, and those that have a text of one of them, be it what
--- was decided against, for whether judges disagree on a text hangs on all who have it. With what scopes ask of them, as numbers.
+-- was decided against: whether judges disagree on a text hangs on all who have it. With what scopes ask of them, as numbers.
 -- grain: one row per record
 -- version: 2
 

@@ -1,7 +1,7 @@
 -- Where a record can meet those of other streams: what it is about, and what was asked. Where whole tasks are paired, a record
 -- that was asked nothing meets whoever was accepted. A meeting is crowded where pairs would be many times its members.
 -- grain: one row per record and meeting
--- version: 1
+-- version: 2
 
 with survivors as (
     select
@@ -25,17 +25,13 @@ with survivors as (
 ),
 
 seats as (
-    select
-        *,
-        instruction_key as question
+    select source, task_id, sig_hash, category, subject, moment, reach, instruction_key as question
     from survivors
     where not instruction_is_blank
 
     union all
 
-    select
-        *,
-        '' as question
+    select source, task_id, sig_hash, category, subject, moment, reach, '' as question
     from survivors
     where
         takes_blank

@@ -226,7 +226,7 @@ def test_a_group_without_both_kinds_takes_no_part_although_its_task_does(opened:
 
 
 def test_places_are_counted_within_a_group_and_groups_take_turns(opened: Opened) -> None:
-    """By (max(i, j), i, j), then by the bytes of what was asked: `Z` before `a` before `é`; all rejected before partial ones."""
+    """By (max(i, j), i, j), then by the bytes of what was asked: `Z`, `a`, `é`; all rejected before partial ones."""
     rows = []
     for second, asked in enumerate(("é", "a", "Z")):
         rows += [record(f"{kind}-{asked}", kind, second=second, instruction=asked) for kind in ("accepted", "rejected")]
