@@ -26,6 +26,21 @@ create macro filled(t) as case when not is_blank(t) then t end;
 -- Whether an object, as JSON text, has a key: null and absent look alike in its fields.
 create macro has_key(line, key) as json_exists(line, '$.' || key);
 
+-- A text behind its length: of several put together this way, each can be told from the next, whatever is in them.
+create macro sized(t) as cast(length(t) as varchar) || ':' || t;
+
+-- Whether a verdict is none of its own, but that of the records that something was extracted from.
+create macro is_borrowed(reasons) as
+    coalesce(
+        array_length(
+            list_filter(reasons, lambda reason: reason in ('parent_accepted', 'parents_mixed', 'parent_rejected'))
+        ) > 0,
+        false
+    );
+
+-- A time as microseconds, to add to.
+create macro microseconds(moment) as epoch_us(moment);
+
 -- A number that stands for two texts together, the same wherever the same engine runs.
 create macro pair_hash(a, b) as hash(a, b);
 

@@ -19,7 +19,10 @@ KEYS = "exports.keys"
 CONFLICTS = "exports.conflicts"
 CANDIDATES = "exports.candidates"
 UNKNOWN_PATHS = "run.unknown_paths"
+DISPUTED = "run.disputed"
 VOUCHED = "run.vouched"
+# States of before these switches were made as if they said this.
+EARLIER = {"pairs": "task", "max_pairs": 5}
 OPTIONS = pa.schema(
     {
         "include_review": pa.bool_(),
@@ -99,7 +102,7 @@ def bind_switches(run: Run) -> str:
 
 def bind_options(run: Run) -> None:
     """Binds the switches that the exports were made with last."""
-    run.engine.bind_arrow("run.options", pa.Table.from_pylist([run.state.get("switches", {})], schema=OPTIONS))
+    run.engine.bind_arrow("run.options", pa.Table.from_pylist([EARLIER | run.state.get("switches", {})], schema=OPTIONS))
 
 
 def _known_paths(path: Path | None) -> set[str]:
@@ -177,6 +180,7 @@ def vouch(run: Run) -> None:
     """Makes `run.vouched` what is known of all records: every line of a whole file is held against it."""
     run.bind_now(TEXTS, "evidence.records", "scored.runs")
     find_conflicts(run)
+    _materialise(run, DISPUTED, run.library["exports/_disputed"].sql, shared=True)
     run.engine.define(VOUCHED, run.library["exports/_vouched"].sql)
 
 

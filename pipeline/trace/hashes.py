@@ -8,7 +8,16 @@ PREFIXES = {"rag": "rag", "sft": "sft", "preference": "pref"}
 
 
 def row_id(export: str, texts: Sequence[str]) -> str:
-    """Returns the id of an exported row: its prefix and 16 hex digits of its texts' sha256."""
+    """Returns the id of an exported row: its prefix and 16 hex digits of its texts' sha256, each text behind its length."""
+    return _id(export, texts if len(texts) == 1 else [f"{len(text)}:{text}" for text in texts])
+
+
+def earlier_row_id(export: str, texts: Sequence[str]) -> str:
+    """Returns the id that releases gave which joined texts without their lengths: states of then still hold such rows."""
+    return _id(export, texts)
+
+
+def _id(export: str, texts: Sequence[str]) -> str:
     return f"{PREFIXES[export]}-{hashlib.sha256(chr(31).join(texts).encode()).hexdigest()[:16]}"
 
 

@@ -46,30 +46,62 @@ outside as (
         and own_runs.run_id is null
 ),
 
-verdicts as (
+tasks as (
+    select distinct task_id
+    from answers
+),
+
+moments as (
     select
-        answers.sig_hash,
+        '' as source,
+        '' as sig_hash,
+        outside.task_id,
+        outside.occurred_at,
         count(case when outside.category = 'accepted' then 1 end) as accepted,
         count(case when outside.category = 'rejected' then 1 end) as rejected,
         count(*) as judged
+    from outside
+    inner join tasks
+        on outside.task_id = tasks.task_id
+    group by
+        outside.task_id,
+        outside.occurred_at
+
+    union all
+
+    select
+        source,
+        sig_hash,
+        task_id,
+        occurred_at,
+        0 as accepted,
+        0 as rejected,
+        0 as judged
     from answers
-    inner join outside
-        on
-            answers.task_id = outside.task_id
-            and answers.occurred_at <= outside.occurred_at
-    group by answers.sig_hash
+),
+
+verdicts as (
+    select
+        source,
+        sig_hash,
+        sum(accepted) over (partition by task_id order by occurred_at desc, source, sig_hash) as accepted,
+        sum(rejected) over (partition by task_id order by occurred_at desc, source, sig_hash) as rejected,
+        sum(judged) over (partition by task_id order by occurred_at desc, source, sig_hash) as judged
+    from moments
 )
 
 select
     case
         when records.verdict = 'refused' then score('rejected', ['gate_refused'])
         when records.verdict <> 'passed' or records.verdict is null then score('needs_human_review', ['no_verdict'])
-        when verdicts.judged is null then score('needs_human_review', ['gate_is_no_proof'])
+        when verdicts.judged = 0 then score('needs_human_review', ['gate_is_no_proof'])
         when verdicts.accepted = verdicts.judged then score('accepted', ['confirmed_outside'])
         when verdicts.accepted = 0 and verdicts.rejected > 0 then score('rejected', ['refuted_outside'])
         else score('partially_accepted', ['outside_mixed'])
     end as score
 from evidence.records as records
 left join verdicts
-    on records.sig_hash = verdicts.sig_hash
+    on
+        records.source = verdicts.source
+        and records.sig_hash = verdicts.sig_hash
 where records.source = 'replay_runs'

@@ -1,21 +1,28 @@
--- The tasks that preference decides again: those in `run.tasks`; those that accepted a text which stands in one of them,
--- for only their pairs can have the same id; and those that share a subject with one of them, with verdicts of either kind
--- from more than one stream. Asked again with its own answer until no task joins. Tasks are numbers here.
+-- The tasks that preference decides again: those in `run.tasks`; those that accepted, as an answer to a question asked in one
+-- of them, a text that stands in one of them, for only their pairs can have the same id, or say the contrary; and those that
+-- share a subject with one of them, with verdicts of either kind from more than one stream. Asked again with its own answer
+-- until no task joins. Tasks are numbers here.
 -- grain: one row per task
--- version: 1
+-- version: 2
 
 with members as (
     select
         keys.category,
-        keys.sft,
+        keys.question,
+        keys.content,
         keys.subject
     from exports.keys as keys
     inner join run.tasks as tasks
         on keys.task = tasks.task
 ),
 
-ids as (
-    select distinct sft
+questions as (
+    select distinct question
+    from members
+),
+
+contents as (
+    select distinct content
     from members
 ),
 
@@ -32,16 +39,21 @@ judged as (
         keys.source,
         keys.category,
         keys.task,
-        ids.sft,
+        questions.question is not null and contents.content is not null as may_repeat,
         touched_subjects.subject
     from exports.keys as keys
-    left join ids
-        on keys.sft = ids.sft
+    left join questions
+        on keys.question = questions.question
+    left join contents
+        on keys.content = contents.content
     left join touched_subjects
         on keys.subject = touched_subjects.subject
     where
         keys.category in ('accepted', 'rejected')
-        and (ids.sft is not null or touched_subjects.subject is not null)
+        and (
+            (questions.question is not null and contents.content is not null)
+            or touched_subjects.subject is not null
+        )
 ),
 
 shared_subjects as (
@@ -57,7 +69,7 @@ shared_subjects as (
 select task
 from judged
 where
-    sft is not null
+    may_repeat
     and category = 'accepted'
     and task is not null
 

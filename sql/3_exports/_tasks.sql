@@ -1,8 +1,8 @@
 -- The tasks with which preference begins to decide again: those of records that a change touched, and those that accepted
--- something about a subject of a changed record, if more than one stream speaks of it. A record that lost its verdict leaves
--- its place among those of its subject to others, of its own stream too. Tasks are numbers here.
+-- or rejected something about a subject of a changed record, if more than one stream speaks of it. A record that lost its
+-- verdict leaves its place among those of its subject to others, of its own stream too. Tasks are numbers here.
 -- grain: one row per task
--- version: 1
+-- version: 2
 
 with changed_subjects as (
     select distinct keys.subject
@@ -41,5 +41,5 @@ from spoken
 inner join shared_subjects
     on spoken.subject = shared_subjects.subject
 where
-    spoken.category = 'accepted'
+    spoken.category in ('accepted', 'rejected')
     and spoken.task is not null

@@ -1,7 +1,7 @@
--- The records that a gate may answer otherwise for: those that changed, and those that have the texts of one of them,
--- for whether judges disagree on a text hangs on all who have it. With what scopes ask of them, as numbers.
+-- The records that a gate may answer otherwise for: those that changed, and those that have a text of one of them, be it what
+-- was decided against: whether judges disagree on a text hangs on all who have it. With what scopes ask of them, as numbers.
 -- grain: one row per record
--- version: 1
+-- version: 2
 
 with own as (
     select
@@ -10,16 +10,23 @@ with own as (
         keys.rag,
         keys.sft,
         keys.subject,
-        keys.said
+        keys.said,
+        keys.decided_against
     from run.changed as changed
     left join exports.keys as keys
         on pair_hash(changed.source, changed.sig_hash) = keys.record
 ),
 
 said as (
-    select distinct said
+    select said
     from own
     where said is not null
+
+    union
+
+    select decided_against as said
+    from own
+    where decided_against is not null
 )
 
 select

@@ -1,6 +1,6 @@
 -- What the gates ask of every scored record, without the texts themselves: one view for all three exports.
 -- grain: one row per scored record
--- version: 1
+-- version: 2
 
 with cited as (
     select
@@ -33,6 +33,7 @@ select
     runs.task_id,
     runs.occurred_at,
     runs.category,
+    is_borrowed(runs.reasons) as is_borrowed,
     runs.source_file,
     runs.line_offset,
     runs.sig_hash,

@@ -1,6 +1,6 @@
--- Pairs that passed every gate, but came after the fifth of their task, or of their subject: counted, not exported.
+-- Pairs that passed every gate, but came after the last that their task or subject may have: counted, not exported.
 -- grain: one row per capped pair
--- version: 1
+-- version: 2
 
 select
     task_id,

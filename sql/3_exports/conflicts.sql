@@ -1,27 +1,58 @@
--- Texts that somebody accepted and somebody else rejected: what is to be learned from them is not settled.
--- Those that may be are found by numbers, among all records; then their texts are compared.
+-- Texts that somebody accepted, if only in part, and somebody else rejected: what is to be learned from them is not settled.
+-- What was decided against in an accepted record counts as rejected. Texts that may be among them are found by numbers, among
+-- all records; then the texts are compared.
 -- grain: one row per instruction and content
--- version: 1
+-- version: 2
 
-with may_be as (
-    select said
+with verdicts as (
+    select
+        said,
+        record,
+        line,
+        case category when 'rejected' then 'rejected' else 'accepted' end as verdict,
+        case category
+            when 'accepted' then 'accepted'
+            when 'rejected' then 'rejected'
+            else 'partially accepted'
+        end as judged,
+        false as is_alternative
     from exports.keys
     where
-        category in ('accepted', 'rejected')
+        category in ('accepted', 'partially_accepted', 'rejected')
         and said is not null
+
+    union all
+
+    select
+        decided_against as said,
+        record,
+        line,
+        'rejected' as verdict,
+        'decided against' as judged,
+        true as is_alternative
+    from exports.keys
+    where
+        category = 'accepted'
+        and decided_against is not null
+),
+
+may_be as (
+    select said
+    from verdicts
     group by said
-    having min(category) <> max(category)
+    having min(verdict) <> max(verdict)
 ),
 
 members as (
     select
-        keys.record,
-        keys.line,
-        keys.category
-    from exports.keys as keys
+        verdicts.record,
+        verdicts.line,
+        verdicts.verdict,
+        verdicts.judged,
+        verdicts.is_alternative
+    from verdicts
     inner join may_be
-        on keys.said = may_be.said
-    where keys.category in ('accepted', 'rejected')
+        on verdicts.said = may_be.said
 ),
 
 lines as (
@@ -42,8 +73,9 @@ places as (
 judged as (
     select
         texts.instruction_key,
-        texts.content_key,
-        members.category,
+        case when members.is_alternative then texts.alternative_key else texts.content_key end as content_key,
+        members.verdict,
+        members.judged,
         places.source_file,
         places.line_offset
     from exports.texts as texts
@@ -57,10 +89,10 @@ numbered as (
     select
         instruction_key,
         content_key,
-        category,
-        source_file || ':' || line_offset as place,
+        verdict,
+        judged || ' at ' || source_file || ':' || (line_offset + 1) as says,
         row_number() over (
-            partition by instruction_key, content_key, category
+            partition by instruction_key, content_key, verdict
             order by source_file, line_offset
         ) as number
     from judged
@@ -69,14 +101,14 @@ numbered as (
 select
     accepted.instruction_key,
     accepted.content_key,
-    'the same text was accepted at ' || accepted.place || ' and rejected at ' || rejected.place as detail
+    'the same text was ' || accepted.says || ' and ' || rejected.says as detail
 from numbered as accepted
 inner join numbered as rejected
     on
         accepted.instruction_key = rejected.instruction_key
         and accepted.content_key = rejected.content_key
 where
-    accepted.category = 'accepted'
+    accepted.verdict = 'accepted'
     and accepted.number = 1
-    and rejected.category = 'rejected'
+    and rejected.verdict = 'rejected'
     and rejected.number = 1

@@ -1,7 +1,7 @@
 -- What scopes and checks ask of every record, as numbers: all records are looked through often, and texts of that length take
 -- most of the time. No gate decides by them: who finds few records by them reads their texts.
 -- grain: one row per scored record
--- version: 1
+-- version: 2
 
 with judged as (
     select
@@ -12,7 +12,8 @@ with judged as (
         category,
         occurred_at,
         text_hash(run_id) as run,
-        text_hash(task_id) as task
+        text_hash(task_id) as task,
+        is_borrowed(reasons) as is_borrowed
     from scored.runs
 ),
 
@@ -24,7 +25,9 @@ worded as (
         text_hash(sft_id) as sft,
         text_hash(subject) as subject,
         text_hash(instruction_key) as question,
-        case when content_key is not null then pair_hash(instruction_key, content_key) end as said
+        text_hash(content_key) as content,
+        case when content_key is not null then pair_hash(instruction_key, content_key) end as said,
+        case when alternative_key is not null then pair_hash(instruction_key, alternative_key) end as decided_against
     from exports.texts
 )
 
@@ -37,12 +40,15 @@ select
     judged.occurred_at,
     judged.run,
     judged.task,
+    judged.is_borrowed,
     worded.instruction_is_blank,
     worded.rag,
     worded.sft,
     worded.subject,
     worded.question,
-    worded.said
+    worded.content,
+    worded.said,
+    worded.decided_against
 from judged
 left join worded
     on judged.record = worded.record

@@ -1,6 +1,6 @@
 -- Preference pairs: what was accepted beside what was not, for one task, about one subject, or in one decision.
 -- grain: one row per exported pair
--- version: 1
+-- version: 2
 
 select
     cast(1 as integer) as schema_version,
@@ -27,7 +27,13 @@ select
         'line_offset': rejected.line_offset,
         'sig_hash': rejected.sig_hash,
         'recorded_at': rejected.recorded_at
-    } as rejected_provenance
+    } as rejected_provenance,
+    case
+        when is_blank(rejected.instruction) then 'blank'
+        when trimmed(rejected.instruction) = trimmed(chosen.instruction) then 'same'
+        else 'other'
+    end as prompt_match,
+    rejected.instruction as rejected_prompt
 from exports.preference_pairs as pairs
 inner join evidence.records as chosen
     on

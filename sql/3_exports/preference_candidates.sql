@@ -1,14 +1,17 @@
 -- Every pair that could be made, in the order in which they are: within a task, across streams, settled by somebody.
 -- grain: one row per candidate pair
--- version: 1
+-- version: 2
 
 with considered as (
     select
         task_id,
+        question,
         category,
         place,
         source,
-        sig_hash
+        sig_hash,
+        instruction_key,
+        content_key
     from exports.preference_rows
     where
         reason is null
@@ -30,11 +33,15 @@ within_tasks as (
         chosen.source as chosen_source,
         chosen.sig_hash as chosen_sig_hash,
         rejected.source as rejected_source,
-        rejected.sig_hash as rejected_sig_hash
+        rejected.sig_hash as rejected_sig_hash,
+        chosen.instruction_key as prompt_key,
+        chosen.content_key as chosen_key,
+        rejected.content_key as rejected_key
     from considered as chosen
     inner join considered as rejected
         on
             chosen.task_id = rejected.task_id
+            and chosen.question = rejected.question
             and chosen.category = 'accepted'
             and rejected.category in ('rejected', 'partially_accepted')
 ),
@@ -51,7 +58,10 @@ across_streams as (
         chosen.source as chosen_source,
         chosen.sig_hash as chosen_sig_hash,
         rejected.source as rejected_source,
-        rejected.sig_hash as rejected_sig_hash
+        rejected.sig_hash as rejected_sig_hash,
+        chosen.instruction_key as prompt_key,
+        chosen.content_key as chosen_key,
+        rejected.content_key as rejected_key
     from exports.cross_stream_rows as chosen
     inner join exports.cross_stream_rows as rejected
         on
@@ -60,10 +70,13 @@ across_streams as (
             and rejected.category = 'rejected'
             and chosen.source <> rejected.source
             and chosen.task_id <> rejected.task_id
-            and (rejected.instruction_is_blank or rejected.instruction_key = chosen.instruction_key)
     cross join run.options as options
     where
-        chosen.place <= 10
+        (
+            (not rejected.instruction_is_blank and rejected.instruction_key = chosen.instruction_key)
+            or (rejected.instruction_is_blank and options.pairs = 'task')
+        )
+        and chosen.place <= 10
         and rejected.place <= 10
         and within_days(chosen.occurred_at, rejected.occurred_at, options.cross_stream_days)
 ),
@@ -80,7 +93,10 @@ settled as (
         source as chosen_source,
         sig_hash as chosen_sig_hash,
         source as rejected_source,
-        sig_hash as rejected_sig_hash
+        sig_hash as rejected_sig_hash,
+        cast(null as varchar) as prompt_key,
+        cast(null as varchar) as chosen_key,
+        cast(null as varchar) as rejected_key
     from exports.settled_rows
     where reason is null
 )
@@ -96,7 +112,10 @@ select
     chosen_source,
     chosen_sig_hash,
     rejected_source,
-    rejected_sig_hash
+    rejected_sig_hash,
+    prompt_key,
+    chosen_key,
+    rejected_key
 from within_tasks
 
 union all
@@ -112,7 +131,10 @@ select
     chosen_source,
     chosen_sig_hash,
     rejected_source,
-    rejected_sig_hash
+    rejected_sig_hash,
+    prompt_key,
+    chosen_key,
+    rejected_key
 from across_streams
 
 union all
@@ -128,5 +150,8 @@ select
     chosen_source,
     chosen_sig_hash,
     rejected_source,
-    rejected_sig_hash
+    rejected_sig_hash,
+    prompt_key,
+    chosen_key,
+    rejected_key
 from settled

@@ -1,6 +1,6 @@
--- The row gates of preference: for every record that has a verdict, the first gate that stops it, or null.
--- grain: one row per record that is not left to a human
--- version: 1
+-- The row gates of preference: for every record that has a verdict of its own, the first gate that stops it, or null.
+-- grain: one row per record that is neither left to a human nor judged by others' verdicts
+-- version: 2
 
 with gated as (
     select
@@ -15,6 +15,7 @@ with gated as (
         subject,
         instruction_is_blank,
         instruction_key,
+        content_key,
         unknown_path,
         conflict,
         case
@@ -25,7 +26,9 @@ with gated as (
             when conflict is not null then 'conflicting_verdict'
         end as reason
     from exports.candidates
-    where category in ('accepted', 'rejected', 'partially_accepted')
+    where
+        category in ('accepted', 'rejected', 'partially_accepted')
+        and not is_borrowed
 )
 
 select
@@ -40,6 +43,7 @@ select
     subject,
     instruction_is_blank,
     instruction_key,
+    content_key,
     reason,
     case
         when reason = 'hallucinated_file_path' then 'not a known path: ' || unknown_path

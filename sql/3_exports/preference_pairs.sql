@@ -1,8 +1,17 @@
 -- Every candidate pair, the gate that stops it, and its place among those that pass.
 -- grain: one row per candidate pair
--- version: 1
+-- version: 2
 
-with sides as (
+with directions as (
+    select distinct
+        prompt_key,
+        chosen_key,
+        rejected_key
+    from exports.preference_candidates
+    where section < 3
+),
+
+sides as (
     select
         pairs.section,
         pairs.unit,
@@ -11,6 +20,7 @@ with sides as (
         pairs.chosen_place,
         pairs.rejected_place,
         greatest(pairs.chosen_place, pairs.rejected_place) as outer_place,
+        case when pairs.section = 1 and options.pairs <> 'task' then trimmed(chosen.instruction) else '' end as asked,
         pairs.task_id,
         pairs.chosen_source,
         pairs.chosen_sig_hash,
@@ -20,7 +30,10 @@ with sides as (
         chosen.instruction as prompt,
         chosen.content as chosen,
         case pairs.section when 3 then rejected.alternative_run_id else rejected.run_id end as rejected_run_id,
-        case pairs.section when 3 then rejected.alternative_content else rejected.content end as rejected
+        case pairs.section when 3 then rejected.alternative_content else rejected.content end as rejected,
+        contrary.prompt_key is not null as is_contradicted,
+        options.max_chars,
+        case pairs.section when 1 then options.max_pairs when 2 then 5 end as most
     from exports.preference_candidates as pairs
     inner join evidence.records as chosen
         on
@@ -30,41 +43,45 @@ with sides as (
         on
             pairs.rejected_source = rejected.source
             and pairs.rejected_sig_hash = rejected.sig_hash
+    left join directions as contrary
+        on
+            pairs.prompt_key = contrary.prompt_key
+            and pairs.chosen_key = contrary.rejected_key
+            and pairs.rejected_key = contrary.chosen_key
+    cross join run.options as options
 ),
 
 gated as (
     select
-        sides.section,
-        sides.unit,
-        sides.kind,
-        sides.preference,
-        sides.chosen_place,
-        sides.rejected_place,
-        sides.outer_place,
-        sides.task_id,
-        sides.chosen_source,
-        sides.chosen_sig_hash,
-        sides.rejected_source,
-        sides.rejected_sig_hash,
-        sides.rejected_run_id,
+        section,
+        unit,
+        kind,
+        preference,
+        chosen_place,
+        rejected_place,
+        outer_place,
+        asked,
+        task_id,
+        chosen_source,
+        chosen_sig_hash,
+        rejected_source,
+        rejected_sig_hash,
+        rejected_run_id,
+        most,
         'pref-' || substr(
-            sha256(sides.prompt || chr(31) || sides.chosen || chr(31) || sides.rejected), 1, 16
+            sha256(sized(prompt) || chr(31) || sized(chosen) || chr(31) || sized(rejected)), 1, 16
         ) as id,
         case
-            when sides.chosen_run_id = sides.rejected_run_id then 'self_pairing'
-            when trimmed(sides.chosen) = trimmed(sides.rejected) then 'invalid_preference_pairing'
-            when
-                substr(sides.chosen, 1, options.max_chars) = substr(sides.rejected, 1, options.max_chars)
-                then 'invalid_preference_pairing'
+            when chosen_run_id = rejected_run_id then 'self_pairing'
+            when trimmed(chosen) = trimmed(rejected) then 'invalid_preference_pairing'
+            when substr(chosen, 1, max_chars) = substr(rejected, 1, max_chars) then 'invalid_preference_pairing'
+            when is_contradicted then 'conflicting_verdict'
         end as pair_reason,
         case
-            when
-                trimmed(sides.chosen) <> trimmed(sides.rejected)
-                and substr(sides.chosen, 1, options.max_chars) = substr(sides.rejected, 1, options.max_chars)
-                then ' equal in their first ' || options.max_chars || ' characters,'
-        end as note
+            when trimmed(chosen) <> trimmed(rejected) and substr(chosen, 1, max_chars) = substr(rejected, 1, max_chars)
+                then ' equal in their first ' || max_chars || ' characters,'
+        end as alike
     from sides
-    cross join run.options as options
 ),
 
 deduplicated as (
@@ -75,7 +92,7 @@ deduplicated as (
             when
                 row_number() over (
                     partition by id, pair_reason is null
-                    order by section, unit, kind, outer_place, chosen_place, rejected_place
+                    order by section, unit, kind, outer_place, chosen_place, rejected_place, asked
                 ) > 1
                 then 'duplicate_id'
         end as reason
@@ -92,14 +109,17 @@ select
     rejected_sig_hash,
     rejected_run_id,
     reason,
-    case when reason = 'invalid_preference_pairing' then note end as note,
+    case reason
+        when 'invalid_preference_pairing' then alike
+        when 'conflicting_verdict' then ' held against another pair, the other way round,'
+    end as note,
     case
         when reason is null and section < 3
             then
                 row_number() over (
                     partition by section, unit, reason is null
-                    order by kind, outer_place, chosen_place, rejected_place
-                ) > 5
+                    order by kind, outer_place, chosen_place, rejected_place, asked
+                ) > most
         else false
     end as is_capped
 from deduplicated

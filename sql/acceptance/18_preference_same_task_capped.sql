@@ -1,7 +1,8 @@
--- The sides of a pair belong together: one task; or one subject, of which two streams speak in two tasks; or one decision.
+-- The sides of a pair belong together: one question, and one task; or one subject, of which two streams speak in two tasks; or
+-- one decision.
 -- No task and no subject has more than five pairs, though one of each could have.
 -- grain: one row per pair that does not, per task or subject with too many, and one if none has as many as it may
--- version: 1
+-- version: 2
 
 with pairs as (
     select
@@ -10,6 +11,11 @@ with pairs as (
         case file.reason when 'cross_stream' then chosen.subject else file.task_id end as name,
         coalesce(
             chosen.task_id = file.task_id
+            and trimmed(rejected.instruction) = trimmed(chosen.instruction)
+            and not is_blank(chosen.instruction)
+            and file.prompt = chosen.instruction
+            and file.prompt_match = 'same'
+            and file.rejected_prompt = rejected.instruction
             and case file.reason
                 when 'settled_discrepancy'
                     then
@@ -24,10 +30,6 @@ with pairs as (
                         and chosen.source <> rejected.source
                         and chosen.task_id <> rejected.task_id
                         and within_days(chosen.occurred_at, rejected.occurred_at, 7)
-                        and (
-                            is_blank(rejected.instruction)
-                            or trimmed(rejected.instruction) = trimmed(chosen.instruction)
-                        )
                 else rejected.task_id = file.task_id
             end,
             false

@@ -1,6 +1,6 @@
 -- Every row of the rag file comes from a scored record that this corpus may hold, under the switches of the run.
 -- grain: one row per violation
--- version: 1
+-- version: 2
 -- stage: export-rag
 
 with lines as (
@@ -16,14 +16,14 @@ select
     lines.id,
     lines.source_category as claimed_category,
     vouched.category,
-    vouched.conflict
+    vouched.is_disputed
 from lines
 cross join run.options as options
 left join run.vouched as vouched
     on lines.place = vouched.place
 where
     coalesce(vouched.category <> lines.source_category, true)
-    or vouched.conflict is not null
+    or coalesce(vouched.is_disputed, true)
     or vouched.category = 'rejected'
     or (vouched.category = 'needs_human_review' and not options.include_review)
     or lines.is_incomplete

@@ -1,6 +1,6 @@
 -- Every row of the sft file comes from a scored record that this corpus may hold, under the switches of the run.
 -- grain: one row per violation
--- version: 1
+-- version: 2
 -- stage: export-sft
 
 with lines as (
@@ -16,14 +16,14 @@ select
     lines.id,
     lines.quality_score as claimed_category,
     vouched.category,
-    vouched.conflict
+    vouched.is_disputed
 from lines
 cross join run.options as options
 left join run.vouched as vouched
     on lines.place = vouched.place
 where
     coalesce(vouched.category <> lines.quality_score, true)
-    or vouched.conflict is not null
+    or coalesce(vouched.is_disputed, true)
     or vouched.category not in ('accepted', 'partially_accepted')
     or (vouched.category = 'partially_accepted' and not options.include_partial)
     or lines.is_incomplete

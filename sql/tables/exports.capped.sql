@@ -1,4 +1,4 @@
--- Pairs that passed every gate, but came after the fifth of their task, or of their subject: counted, not exported.
+-- Pairs that passed every gate, but came after the last that their task or subject may have: counted, not exported.
 -- grain: one row per capped pair
 -- key: task_id, id
 

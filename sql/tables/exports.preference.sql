@@ -1,9 +1,9 @@
 -- The preference corpus, as in exports/preference/chosen_rejected.jsonl.
 -- grain: one row per pair
 -- key: id
--- digest: schema_version, id, reason, chosen_run_id, rejected_run_id, task_id, created_at, provenance, rejected_provenance
+-- digest: schema_version, id, reason, chosen_run_id, rejected_run_id, task_id, created_at, provenance, rejected_provenance, prompt_match, rejected_prompt
 -- bulk: prompt, chosen, rejected
--- proof: id = 'pref-' || substr(sha256(prompt || chr(31) || chosen || chr(31) || rejected), 1, 16)
+-- proof: id in ('pref-' || substr(sha256(length(prompt) || ':' || prompt || chr(31) || length(chosen) || ':' || chosen || chr(31) || length(rejected) || ':' || rejected), 1, 16), 'pref-' || substr(sha256(prompt || chr(31) || chosen || chr(31) || rejected), 1, 16))
 
 create table exports.preference (
     schema_version integer not null, -- 1
@@ -18,8 +18,11 @@ create table exports.preference (
     created_at timestamptz not null, -- when the chosen one was produced
     provenance struct(source_file varchar, line_offset bigint, sig_hash varchar, recorded_at timestamptz) not null, -- where the chosen one comes from
     rejected_provenance struct(source_file varchar, line_offset bigint, sig_hash varchar, recorded_at timestamptz) not null, -- where the other comes from
+    prompt_match varchar not null, -- what the other was asked, beside the prompt: same, blank or other
+    rejected_prompt varchar, -- the instruction of the other record; null where it has none
     check (reason in ('accepted_over_rejected', 'accepted_over_partially_accepted', 'cross_stream', 'settled_discrepancy')),
     check (chosen_run_id <> rejected_run_id),
+    check (prompt_match in ('same', 'blank', 'other')),
     check (trim(prompt, ' ') <> '' and trim(chosen, ' ') <> '' and trim(rejected, ' ') <> '' and trim(chosen, ' ') <> trim(rejected, ' ')),
     check (provenance['sig_hash'] is not null and provenance['source_file'] is not null and provenance['line_offset'] is not null),
     check (

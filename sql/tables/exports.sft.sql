@@ -3,7 +3,7 @@
 -- key: id
 -- digest: schema_version, id, context, quality_score, source_run_id, task_id, created_at, provenance
 -- bulk: instruction, response
--- proof: id = 'sft-' || substr(sha256(instruction || chr(31) || response), 1, 16)
+-- proof: id in ('sft-' || substr(sha256(length(instruction) || ':' || instruction || chr(31) || length(response) || ':' || response), 1, 16), 'sft-' || substr(sha256(instruction || chr(31) || response), 1, 16))
 
 create table exports.sft (
     schema_version integer not null, -- 1

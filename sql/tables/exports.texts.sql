@@ -11,5 +11,6 @@ create table exports.texts (
     sft_id varchar, -- the id that it has in the fine-tuning corpus
     subject varchar, -- what the record is about; null where that is blank
     instruction_key varchar not null, -- md5 of the trimmed instruction, or of nothing
-    content_key varchar -- 16 hex digits of the sha256 of the trimmed content; null where that is blank
+    content_key varchar, -- 16 hex digits of the sha256 of the trimmed content; null where that is blank
+    alternative_key varchar -- the same of what was decided against; null where nothing was
 );

@@ -137,7 +137,7 @@ def test_the_re_read_alone_stops_texts_that_judges_disagree_on(ready: Workspace,
         conflict = "conflict" if name == "preference_gates" else "candidates.conflict"
         edit(sql / f"3_exports/{name}.sql", f"when {conflict} is not null then 'conflicting_verdict'", "")
     verdicts = [review("t1", verdict, "moot", 26, run_id=f"run-{verdict}", prompt="ask") for verdict in ("accept", "reject")]
-    ready.write("observer_reviews.jsonl", verdicts)
+    ready.write("observer_reviews.jsonl", [*verdicts, review("t1", "reject", "worse", 27, prompt="ask")])
     outcome = stands(ready, lambda: ready.run(sql=sql))
     for name in EXPORTS:
         assert f"{name}_file_is_gated" in errors(outcome)[f"export-{name}"]

@@ -127,8 +127,10 @@ def test_ids_are_over_the_texts_alone(opened: Opened) -> None:
     rag, sft = (gated(opened, export, rows) for export in ("rag", "sft"))
     assert {row["id"] for row in rag.out} == {f"rag-{_hash(text)}" for text in ("b\x1fc", "c", "é\x00")}
     assert rag.reasons() == {"sig-3": "duplicate_id"}
-    assert {row["id"] for row in sft.out} == {f"sft-{_hash(text)}" for text in ("a\x1fb\x1fc", "other\x1fb\x1fc")}
-    assert sft.reasons() == {"sig-2": "duplicate_id", "sig-4": "empty_content"}
+    assert {row["id"] for row in sft.out} == {
+        f"sft-{_hash(text)}" for text in ("1:a\x1f3:b\x1fc", "3:a\x1fb\x1f1:c", "5:other\x1f3:b\x1fc")
+    }
+    assert sft.reasons() == {"sig-4": "empty_content"}
 
 
 def _hash(text: str) -> str:
@@ -148,7 +150,7 @@ ROWS = [
     review("t2", "accept", "nobody's", 8, run_id=" "),
     review("t3", "accept", "twin", 9, run_id="run-self"),
     review("t3", "reject", "twin brother", 10, run_id="run-self"),
-    review("t3", "reject", " twin\n", 11, run_id="run-echo", prompt="Read t3.py"),
+    review("t3", "cycle", " twin\n", 11, run_id="run-echo"),
     review("t3", "accept", "moot", 12, prompt="ask"),
     review("t3", "reject", " moot\n", 13, prompt="\task"),
 ]
@@ -156,7 +158,6 @@ SHUT = {
     "rag": {
         "bad": "unsafe_rag_category",
         "twin brother": "unsafe_rag_category",
-        " twin\n": "unsafe_rag_category",
         "moot": "conflicting_verdict",
         " moot\n": "unsafe_rag_category",
         "unsure": "category_disallowed",
@@ -172,8 +173,8 @@ SHUT = {
         " moot\n": "conflicting_verdict",
     },
 }
-SHUT["sft"] = SHUT["rag"] | dict.fromkeys(["bad", "twin brother", " twin\n", " moot\n", "unsure"], "unsafe_sft_category")
-SHUT["sft"] |= {"so so": "category_disallowed"}
+SHUT["sft"] = SHUT["rag"] | dict.fromkeys(["bad", "twin brother", " moot\n", "unsure"], "unsafe_sft_category")
+SHUT["sft"] |= dict.fromkeys(["so so", " twin\n"], "category_disallowed")
 
 
 def test_every_reason_appears_where_it_should_and_nothing_is_lost(workspace: Workspace, tmp_path: Path) -> None:
@@ -182,17 +183,17 @@ def test_every_reason_appears_where_it_should_and_nothing_is_lost(workspace: Wor
     workspace.write("observer_reviews.jsonl", ROWS)
     outcome = workspace.passed(gates=Gates(known_paths=known))
     _holds(
-        workspace, {export: sorted(reasons.values()) for export, reasons in SHUT.items()}, {"rag": 3, "sft": 2, "preference": 2}
+        workspace, {export: sorted(reasons.values()) for export, reasons in SHUT.items()}, {"rag": 4, "sft": 2, "preference": 2}
     )
     assert outcome.summary["total_quarantined"] == sum(map(len, SHUT.values()))
 
     opened = workspace.passed(gates=Gates(include_review=True, include_partial=True))
-    rag = sorted(set(SHUT["rag"].values()) - {"category_disallowed", "hallucinated_file_path"}) + ["unsafe_rag_category"] * 3
+    rag = sorted(set(SHUT["rag"].values()) - {"category_disallowed", "hallucinated_file_path"}) + ["unsafe_rag_category"] * 2
     sft = [reason for reason in SHUT["sft"].values() if reason not in ("category_disallowed", "hallucinated_file_path")]
     _holds(
         workspace,
         {"rag": sorted(rag), "sft": sorted(sft), "preference": sorted(SHUT["preference"].values())},
-        {"rag": 5, "sft": 4, "preference": 2},
+        {"rag": 6, "sft": 5, "preference": 2},
     )
     assert {row["source_category"] for row in workspace.exported("rag/playbooks.jsonl")} == set(CATEGORIES) - {"rejected"}
     warnings = [text for receipt in opened.receipts for text in receipt["validation"]["warnings"]]

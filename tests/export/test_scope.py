@@ -39,19 +39,23 @@ def records(rng: random.Random, amount: int) -> Rows:
     tasks = [str(number) for number in range(rng.choice([8, 3 * amount]))]
     subjects: list[str | None] = ["s"] if rng.random() < 0.5 else ["s", "s", "t", None]
     judge = {"x": "accepted", "y": "rejected"} if rng.random() < 0.5 else None
+    # Few texts that are seldom rejected: pairs contradict each other.
+    categories = rng.choice([(*CATEGORIES, "accepted", "rejected"), ("accepted", "partially_accepted") * 8 + ("rejected",)])
+    texts = rng.choice([amount, 4])
     rows = []
     for number in range(amount):
-        row = record(str(number), rng.choice([*CATEGORIES, "accepted", "rejected"]), line_offset=number)
+        row = record(str(number), rng.choice(categories), line_offset=number)
         row |= {
             "source": rng.choice("xyz" if judge is None else "xy"),
             "task_id": rng.choice(tasks),
             "subject": rng.choice(subjects),
             "occurred_at": START + rng.choice(MOMENTS),
             "instruction": rng.choice(["ask", "ask", "ask ", "else", None]),
-            "content": f"{rng.choice(['', ' '])}{rng.randrange(amount)}" if rng.random() < 0.95 else None,
+            "content": f"{rng.choice(['', ' '])}{rng.randrange(texts)}" if rng.random() < 0.95 else None,
+            "reasons": [rng.choice(["because"] * 9 + ["parents_mixed"])],
         }
         if rng.random() < 0.1:
-            row |= {"alternative_content": str(rng.randrange(amount)), "alternative_run_id": rng.choice(["other", None])}
+            row |= {"alternative_content": str(rng.randrange(texts)), "alternative_run_id": rng.choice(["other", None])}
         if judge is not None and rng.random() < 0.9:
             row["category"] = judge[row["source"]]
             # Few texts, and yet no two judges of one: many pairs have one id.
@@ -119,8 +123,10 @@ def test_deciding_again_what_is_reached_is_enough(opened: Opened, seed: int, amo
     after = records(rng, amount)
     before = [dict(row) for row in after[: -rng.choice([1, 2])]]
     for row in rng.sample(before, min(len(before), rng.choice([0, 0, 1, 2]))):
-        row["category"] = rng.choice(CATEGORIES)
-    bind_options(engine, include_review=rng.random() < 0.5, include_partial=rng.random() < 0.5)
+        row["category"] = rng.choice([*CATEGORIES, row["category"]])
+        row["reasons"] = [rng.choice(["because", "parent_accepted"])]
+    pairing: dict[str, Any] = {"pairs": rng.choice(["same-prompt", "task"]), "max_pairs": rng.choice([5, 1, 100])}
+    bind_options(engine, include_review=rng.random() < 0.5, include_partial=rng.random() < 0.5, **pairing)
     bind(engine, "before", before)
     old = decided(opened, export)
     bind(engine, "after", after)

@@ -17,6 +17,8 @@ from .scored import score
 
 __all__ = ["Expected", "Options", "expected"]
 
+BORROWED = {"parent_accepted", "parents_mixed", "parent_rejected"}
+
 
 @dataclass(frozen=True)
 class Expected:
@@ -28,7 +30,7 @@ class Expected:
     records: the EvidenceRecord columns but recorded_at; skips: source, source_file, line_offset, reason
     deduped: count per mapped stream found; scored: source, sig_hash, category, reasons
     rag, sft, preference: the exported rows, sorted by id; quarantine: one row per stopped row or pair
-    capped: pairs that passed every gate but came after the fifth of their task or subject
+    capped: pairs that passed every gate but came after the last that their task or subject may have
     """
 
     lines: list[Row]
@@ -54,7 +56,8 @@ def expected(data_dir: Path, options: Options = Options()) -> Expected:  # noqa:
     categories = {(row["source"], row["sig_hash"]): str(row["category"]) for row in scored}
     rag, rag_stopped = export_rag(evidence.records, categories, options)
     sft, sft_stopped = export_sft(evidence.records, categories, options)
-    preference, preference_stopped, capped = export_preference(evidence.records, categories, options)
+    borrowed = {(row["source"], row["sig_hash"]) for row in scored if BORROWED.intersection(row["reasons"])}
+    preference, preference_stopped, capped = export_preference(evidence.records, categories, borrowed, options)
     return Expected(
         lines=[line.as_dict() for line in landed.lines],
         blank_lines=landed.blank_lines,

@@ -3,14 +3,14 @@
 Choices where the page is silent:
 - Texts are exported exactly as they are, and ids are over the exact texts; only pair texts compare trimmed.
 - The known-paths list is compared exactly. An empty list is a list: every cited path misses it.
-- A partially accepted record, and one that needs a human, conflict too where others disagree on their text.
+- A record that needs a human conflicts too where others disagree on its text. What was decided against in an accepted record
+  counts as rejected, under the instruction of that record.
 - The gates that evidence can never fail (no sig_hash, no task, a fifth category) are spelled out too.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,6 +33,8 @@ class Options:
     cross_stream: bool = True
     cross_stream_days: int = 7
     max_chars: int | None = None
+    pairs: str = "same-prompt"
+    max_pairs: int = 5
 
 
 def export_rag(records: list[Row], categories: Categories, options: Options) -> tuple[list[Row], list[Row]]:
@@ -154,16 +156,22 @@ def said(record: Row) -> Texts:
 
 
 def disputed_texts(records: list[Row], categories: Categories) -> set[Texts]:
-    """The texts, with a content, that occur both in an accepted and in a rejected record."""
-    verdicts: dict[Texts, set[str]] = defaultdict(set)
+    """The texts, with a content, that were rejected or decided against here, and accepted, if only in part, there."""
+    taught: set[Texts] = set()
+    refused: set[Texts] = set()
     for record in records:
-        if not is_blank(record["content"]):
-            verdicts[said(record)].add(categories[record["source"], record["sig_hash"]])
-    return {texts for texts, found in verdicts.items() if {ACCEPTED, REJECTED} <= found}
+        category = categories[record["source"], record["sig_hash"]]
+        if category in (ACCEPTED, PARTIAL):
+            taught.add(said(record))
+        if category == REJECTED:
+            refused.add(said(record))
+        if category == ACCEPTED and record.get("alternative_content") is not None:
+            refused.add(said(record | {"content": record["alternative_content"]}))
+    return {texts for texts in taught & refused if not is_blank(texts[1])}
 
 
 def conflict_gate(record: Row, disputed: set[Texts]) -> str | None:
-    """A text that was accepted here and rejected there."""
+    """A text on which judges disagree."""
     return "conflicting_verdict" if said(record) in disputed else None
 
 
@@ -175,8 +183,9 @@ def precedence(record: Row, categories: Categories) -> tuple[int, datetime, str,
 
 
 def make_id(prefix: str, *texts: str) -> str:
-    """`<prefix>-` and 16 hex digits over the texts, joined with U+001F."""
-    return f"{prefix}-{hashlib.sha256(chr(0x1F).join(texts).encode()).hexdigest()[:16]}"
+    """`<prefix>-` and 16 hex digits: over one text as it is, over several each with its length, joined with U+001F."""
+    whole = texts[0] if len(texts) == 1 else chr(0x1F).join(f"{len(text)}:{text}" for text in texts)
+    return f"{prefix}-{hashlib.sha256(whole.encode()).hexdigest()[:16]}"
 
 
 def timestamp(moment: datetime) -> str:

@@ -36,8 +36,11 @@ JUDGED: dict[str, tuple[str, str, str, dict[str, list[Any]]]] = {
 
 def meeting_row(rng: random.Random) -> tuple[str, dict[str, Any]]:
     """A stream, and a row of it."""
-    if rng.random() < 0.15:
+    kind = rng.random()
+    if kind < 0.15:
         return "audit_discrepancies", _discrepancy(rng)
+    if kind < 0.3:
+        return "observer_reviews", _opinion(rng)
     stream = rng.choice([*list(JUDGED)[:3] * 3, *JUDGED])
     time, question, answer, judged = JUDGED[stream]
     row = _anyone(rng) | {time: _moment(rng), answer: _answer(rng)}
@@ -47,6 +50,15 @@ def meeting_row(rng: random.Random) -> tuple[str, dict[str, Any]]:
     if stream in list(JUDGED)[:3]:
         row["file"] = rng.choice(SUBJECTS)
     return stream, row
+
+
+def _opinion(rng: random.Random) -> dict[str, Any]:
+    """Two or three answers, better here and worse there but seldom rejected: pairs that contradict each other."""
+    row = _anyone(rng) | {"ts": _moment(rng), "prompt": rng.choice(QUESTIONS[:6]), "file": rng.choice(SUBJECTS)}
+    return row | {
+        "notes": rng.choice(["this", "that", " this\n", "neither"]),
+        "verdict": rng.choice(["accept", "cycle"] * 12 + ["reject"]),
+    }
 
 
 def _anyone(rng: random.Random) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -26,12 +27,15 @@ QUARANTINE = ("export", "reason", "source", "source_run_id", "task_id", "source_
 
 
 @pytest.mark.parametrize("opened", [False, True], ids=["closed", "opened"])
+@pytest.mark.parametrize("pairs", ["same-prompt", "task"])
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_product_equals_oracle(workspace: Workspace, seed: int, opened: bool) -> None:
+def test_product_equals_oracle(workspace: Workspace, seed: int, opened: bool, pairs: str) -> None:
     write_messy(workspace.data, seed, 500)
-    options = Options()
+    options = Options(pairs=pairs)
     if opened:
-        options = Options(known_paths=frozenset(KNOWN_PATHS), include_review=True, include_partial=True, max_chars=3)
+        options = replace(
+            options, known_paths=frozenset(KNOWN_PATHS), include_review=True, include_partial=True, max_chars=3, max_pairs=1
+        )
     _holds(workspace, options)
 
 
@@ -39,16 +43,19 @@ MOST = settings(max_examples=8, phases=[Phase.explicit, Phase.generate])
 
 
 @MOST
-@example(seed=1, cross_stream=True, days=7, max_chars=None, opened=False)
+@example(seed=1, cross_stream=True, days=7, max_chars=None, opened=False, pairs="same-prompt", max_pairs=5)
+@example(seed=2, cross_stream=True, days=7, max_chars=None, opened=False, pairs="task", max_pairs=5)
 @given(
     seed=st.integers(0, 10**6),
     cross_stream=st.sampled_from([True, True, False]),
     days=st.sampled_from([0, 1, 7, 36500]),
     max_chars=st.sampled_from([None, 1, 10, 22]),
     opened=st.booleans(),
+    pairs=st.sampled_from(["same-prompt", "same-prompt", "task"]),
+    max_pairs=st.sampled_from([5, 5, 1, 2, 1000]),
 )
 def test_where_records_meet_the_product_equals_the_oracle(
-    seed: int, cross_stream: bool, days: int, max_chars: int | None, opened: bool
+    seed: int, cross_stream: bool, days: int, max_chars: int | None, opened: bool, pairs: str, max_pairs: int
 ) -> None:
     """Section 10: texts that judges disagree on, pairs across streams, settled discrepancies, truncated twins."""
     rng = random.Random(seed)
@@ -58,7 +65,7 @@ def test_where_records_meet_the_product_equals_the_oracle(
             stream, row = meeting_row(rng)
             workspace.write(f"{stream}.jsonl", [row])
         known = frozenset(KNOWN_PATHS) if opened else None
-        oracle = _holds(workspace, Options(known, opened, opened, cross_stream, days, max_chars))
+        oracle = _holds(workspace, Options(known, opened, opened, cross_stream, days, max_chars, pairs, max_pairs))
         assert cross_stream or "cross_stream" not in {row["reason"] for row in oracle.preference}
 
 
@@ -71,6 +78,8 @@ def _holds(workspace: Workspace, options: Options) -> Expected:
         cross_stream=options.cross_stream,
         cross_stream_days=options.cross_stream_days,
         max_chars=options.max_chars,
+        pairs=options.pairs,
+        max_pairs=options.max_pairs,
     )
     outcome = workspace.passed(gates=gates, threads=None)
     oracle = expected(workspace.data, options)

@@ -334,7 +334,7 @@ def test_row_gates_and_rows(tmp_path: Path) -> None:
         5: "hallucinated_file_path",
         6: "unsafe_sft_category",
     }
-    digest = hashlib.sha256(b"P\x1fsame").hexdigest()[:16]
+    digest = hashlib.sha256(b"1:P\x1f4:same").hexdigest()[:16]
     assert result.sft == [
         {
             "schema_version": 1,
@@ -370,7 +370,7 @@ def test_pairs_are_ordered_and_capped(tmp_path: Path) -> None:
     rows = [review(n, "accept", f"good {n}") for n in range(1, 4)]
     rows += [review(10 + n, "reject", f"bad {n}") for n in range(1, 3)]
     rows += [review(20, "cycle", "so-so", prompt=" ", file=" ")]
-    result = run(tmp_path, {"observer_reviews.jsonl": rows})
+    result = run(tmp_path, {"observer_reviews.jsonl": rows}, pairs="task")
     pairs = {(row["chosen"][-1], row["rejected"][-1]) for row in result.preference}
     assert pairs == {("1", "1"), ("1", "2"), ("2", "1"), ("2", "2"), ("3", "1")}
     assert result.capped == 4
@@ -380,7 +380,7 @@ def test_pairs_are_ordered_and_capped(tmp_path: Path) -> None:
 def test_pair_gates(tmp_path: Path) -> None:
     rows = [
         review(1, "accept", "good", run_id="one"),
-        review(2, "reject", "bad", run_id="one"),
+        review(2, "reject", "bad too", run_id="one"),
         review(3, "reject", " good\n", prompt="Q"),
         review(4, "cycle", "bad"),
         review(5, "cycle", "bad"),
@@ -388,7 +388,7 @@ def test_pair_gates(tmp_path: Path) -> None:
         review(7, "accept", "x", prompt=None),
         review(8, "none", None),
     ]
-    result = run(tmp_path, {"observer_reviews.jsonl": rows})
+    result = run(tmp_path, {"observer_reviews.jsonl": rows}, pairs="task")
     stopped = [row for row in result.quarantine if row["export"] == "preference"]
     assert [(row["reason"], row["line_offset"]) for row in stopped] == [
         ("empty_content", 6),
@@ -401,6 +401,52 @@ def test_pair_gates(tmp_path: Path) -> None:
         ("\u00a0good", "accepted_over_rejected"),
     ]
     assert result.preference[0]["prompt"] == "P"
+
+
+def test_a_pair_answers_one_question(tmp_path: Path) -> None:
+    rows = [
+        review(1, "accept", "good"),
+        review(2, "reject", "bad", prompt=" P\n"),
+        review(3, "reject", "worse", prompt="Q"),
+        review(4, "cycle", "so-so", prompt="\t", file=" "),
+        review(5, "accept", "fine", prompt="Q"),
+        review(6, "reject", "no good", prompt="Q"),
+    ]
+    result = run(tmp_path, {"observer_reviews.jsonl": rows}, max_pairs=2)
+    pairs = {(row["chosen"], row["rejected"], row["prompt_match"], row["rejected_prompt"]) for row in result.preference}
+    assert pairs == {("good", "bad", "same", " P\n"), ("fine", "worse", "same", "Q")}
+    assert result.capped == 1
+    whole = run(tmp_path, {"observer_reviews.jsonl": rows}, pairs="task", max_pairs=100)
+    assert Counter(row["prompt_match"] for row in whole.preference) == {"same": 3, "other": 3, "blank": 2}
+
+
+def test_pairs_that_contradict_each_other_are_stopped(tmp_path: Path) -> None:
+    rows = [
+        review(1, "accept", "this"),
+        review(2, "cycle", "that "),
+        review(3, "accept", "that", task_id="u"),
+        review(4, "cycle", " this", task_id="u", prompt=" P", run_id="r3"),
+        review(5, "cycle", "neither"),
+    ]
+    result = run(tmp_path, {"observer_reviews.jsonl": rows})
+    stopped = [(row["reason"], row["line_offset"]) for row in result.quarantine if row["export"] == "preference"]
+    assert stopped == [("conflicting_verdict", 0), ("self_pairing", 2)]
+    assert [row["rejected"] for row in result.preference] == ["neither"]
+
+
+def test_what_was_rejected_or_decided_against_is_taught_nowhere(tmp_path: Path) -> None:
+    settled = {"ts": 1, "discrepancy_id": "d", "prompt": "P", "finding_a": "right", "finding_b": "wrong", "winner": "a"}
+    settled |= {"settled_by": "person:ada", "run_a": "a", "run_b": "b"}
+    rows = [
+        review(1, "cycle", "wrong"),
+        review(2, "cycle", "moot"),
+        review(3, "reject", " moot", task_id="u"),
+        review(4, "cycle", "right"),
+    ]
+    result = run(tmp_path, {"observer_reviews.jsonl": rows, "audit_discrepancies.jsonl": [settled]})
+    reasons = [row["reason"] for row in result.quarantine if row["export"] == "rag"]
+    assert sorted(reasons) == ["conflicting_verdict", "conflicting_verdict", "duplicate_id", "unsafe_rag_category"]
+    assert [row["content"] for row in result.rag] == ["right"]
 
 
 def test_ten_of_each_are_considered_and_a_lonely_task_is_left_alone(tmp_path: Path) -> None:
@@ -417,7 +463,7 @@ def test_ten_of_each_are_considered_and_a_lonely_task_is_left_alone(tmp_path: Pa
 @pytest.mark.parametrize("seed", range(3))
 def test_messy_directories_add_up_and_reach_every_rule(tmp_path: Path, seed: int) -> None:
     write_messy(tmp_path, seed, rows=2500)
-    options = Options(known_paths=KNOWN_PATHS)
+    options = Options(known_paths=KNOWN_PATHS, pairs="task")
     result = expected(tmp_path, options)
     landed = Counter(line["source"] for line in result.lines if line["source"] not in result.unmapped)
     settled = Counter(row["source"] for row in [*result.records, *result.skips])

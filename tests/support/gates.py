@@ -98,6 +98,7 @@ def bind_options(engine: Engine, *, known_paths: list[str] | None = None, **swit
     """Binds the switches of a run; those that are not named stand as `distill run-all` has them."""
     engine.bind_arrow("run.known_paths", pa.table({"path": pa.array(known_paths or [], pa.string())}))
     plain = {"include_review": False, "include_partial": False, "cross_stream": True, "cross_stream_days": 7}
+    plain |= {"pairs": "same-prompt", "max_pairs": 5}
     options = {**plain, "known_paths_given": known_paths is not None, **switches}
     engine.bind_arrow("run.options", pa.Table.from_pylist([options], schema=OPTIONS))
 
