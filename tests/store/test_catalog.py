@@ -20,7 +20,7 @@ COUNT = "select count(*) from {}scored.runs"
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     workspace = Workspace(tmp_path_factory.mktemp("made"))
     for n in range(3):
-        workspace.write("scrum_reviews.jsonl", [review(n)])
+        workspace.write("observer_reviews.jsonl", [review(f"t{n}", "accept", f"note {n}", n)])
         workspace.passed()
     return workspace.settings.warehouse
 
@@ -52,7 +52,7 @@ def test_a_moved_catalog_finds_its_tables(moved: Path, monkeypatch: pytest.Monke
     assert counted(link / CATALOG) == 3
     with duckdb.connect(str(moved / CATALOG), read_only=True) as client:
         for schema, view in client.execute("select schema_name, view_name from duckdb_views() where not internal").fetchall():
-            client.execute(f"select * from {schema}.{view}").fetchall()
+            client.execute(f"select * from {schema}.{view}").to_arrow_table()
 
 
 def test_a_catalog_that_was_not_moved_can_be_used_in_every_way(made: Path, tmp_path: Path) -> None:
