@@ -13,6 +13,7 @@ from pipeline.collect.sources import must_be_there
 from pipeline.disk import make_writable, replace_file
 from pipeline.errors import TRY_AGAIN, DistillError, GateError, WarehouseError
 from pipeline.export import files
+from pipeline.export.corpora import EXPORTS
 from pipeline.models.tables import is_chronicle
 from pipeline.reports import receipts
 from pipeline.reports.receipts import Receipt
@@ -21,9 +22,9 @@ from pipeline.run import Reporter, Run
 from pipeline.session import make_places, opened, publish, recover
 from pipeline.settings import Settings
 from pipeline.stages import COLLECT, COMMANDS, LAND, Stage
-from pipeline.store import snapshots
+from pipeline.store import owner, snapshots
 from pipeline.store.contents import Content, combined_hash
-from pipeline.store.delta import locked, nowhere
+from pipeline.store.delta import nowhere
 from pipeline.store.snapshots import Snapshot, StageState
 from pipeline.turns import table_of, take_turns
 from pipeline.upkeep import compaction
@@ -44,7 +45,8 @@ class Outcome:
 def run_stages(settings: Settings, reporter: Reporter, command: str = "run-all") -> Outcome:
     """Runs the stages of a command and publishes what they made. Raises LockedError while another run is at work."""
     _look_ahead(settings, COMMANDS[command])
-    with locked(settings.warehouse), opened(settings, reporter) as run:
+    drafting = any(stage.drafts for stage in COMMANDS[command])
+    with opened(settings, reporter, drafting=drafting) as run:
         try:
             recover(run)
             kept, failure = take_turns(run, COMMANDS[command])
@@ -59,6 +61,7 @@ def _look_ahead(settings: Settings, wanted: Sequence[Stage]) -> None:
         if wanted[0] not in (COLLECT, LAND):
             raise nowhere(settings.warehouse)
         must_be_there(settings.data)
+        owner.must_be_free(settings, [export.file for export in EXPORTS])
     make_writable(settings.reports)
     settings.warehouse.mkdir(parents=True, exist_ok=True)
 
@@ -96,8 +99,10 @@ def _obstacle(run: Run) -> DistillError | None:
     """Returns what would keep files from being moved to where they belong: a run is not said to have passed, and then fails."""
     try:
         make_places(run)
-    except OSError as error:
+    except (WarehouseError, OSError) as error:
         files.drop_drafts(run.settings.exports)
+        if isinstance(error, WarehouseError):
+            return error
         return WarehouseError(f"{error.filename}: {error.strerror}; {TRY_AGAIN}")
     return None
 

@@ -13,20 +13,36 @@ from pipeline.disk import Stamps, drop_drafts, stamp
 from pipeline.engine import Engine
 from pipeline.errors import DistillError, InputError, WarehouseError
 from pipeline.export import files, page_folder
+from pipeline.export.corpora import EXPORTS
 from pipeline.index import indexing, shelf
 from pipeline.models import tables
 from pipeline.run import Reporter, Run
 from pipeline.settings import Settings
-from pipeline.store import catalog, ledger, snapshots
-from pipeline.store.delta import DeltaStore
+from pipeline.store import catalog, ledger, owner, snapshots
+from pipeline.store.delta import DeltaStore, locked
 from pipeline.store.snapshots import Snapshot
 
 LANDING_TABLES = ("raw.lines", "raw.files")
+FOLDERS = (page_folder.FOLDER, *(export.file.split("/")[0] for export in EXPORTS))
 
 
 @contextmanager
-def opened(settings: Settings, reporter: Reporter) -> Iterator[Run]:
-    """Yields a run on the warehouse, which must be locked, with everything that was published before it."""
+def opened(settings: Settings, reporter: Reporter, *, drafting: bool = False) -> Iterator[Run]:
+    """Yields a run on the warehouse, with everything that was published before it; nobody else writes there meanwhile.
+
+    drafting: files are to be drafted: the exports folder is made, and marked as this warehouse's
+    """
+    with locked(settings.warehouse), owner.held(settings.exports, make=drafting), _opened(settings, reporter) as run:
+        owner.must_be_ours(settings, run.store, run.engine, run.before, [export.file for export in EXPORTS])
+        if drafting or (settings.exports / files.DRAFTS).exists():
+            files.must_take_drafts(settings.exports, *FOLDERS)
+        if drafting:
+            owner.write(settings.exports, run.store, run.before.run_id if run.before is not None else None)
+        yield run
+
+
+@contextmanager
+def _opened(settings: Settings, reporter: Reporter) -> Iterator[Run]:
     for folder in (settings.data, settings.warehouse, settings.exports, settings.reports):
         if re.search("[\ud800-\udfff]", str(folder.absolute())):
             raise InputError(f"{str(folder.absolute())!r}: the folder's name is no UTF-8; move or rename it")
@@ -127,10 +143,19 @@ def publish(run: Run, snapshot: Snapshot) -> tuple[str, ...]:
             run.stamps.keep(file.path, file.sha256)
     pages_before = run.before.files.get(page_folder.MANIFEST) if run.before is not None else None
     page_folder.remember(exports, run.files, pages_before, run.stamps, pages_moved, run.pages_since)
-    run.stamps.write()
+    return tuple(_notes(run, snapshot))
+
+
+def _notes(run: Run, snapshot: Snapshot) -> Iterator[str]:
+    """Writes what is a convenience beside a published run, and yields what could not be: the next run writes it anew."""
+    with suppress(OSError):
+        run.stamps.write()  # without it the files are hashed once more
+    try:
+        if run.settings.exports.is_dir():
+            owner.write(run.settings.exports, run.store, snapshot.run_id)
+    except OSError as error:
+        yield f"{run.settings.exports / owner.MARK} was not written, and names the run before: {error}"
     try:
         catalog.write(run.store, run.engine, snapshot)
     except (DistillError, OSError) as error:
-        # The run is published: the catalog is a convenience beside it, and the next run writes it anew.
-        return (f"the catalog was not written, and shows the run before: {error}",)
-    return ()
+        yield f"the catalog was not written, and shows the run before: {error}"

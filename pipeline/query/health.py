@@ -10,6 +10,7 @@ from pipeline.disk import Stamps
 from pipeline.export import files, page_folder
 from pipeline.reader import Warehouse
 from pipeline.reports.receipts import warnings_of
+from pipeline.store import owner
 from pipeline.store.snapshots import Snapshot
 
 # An audit is worth repeating after so many published runs.
@@ -42,7 +43,14 @@ def examine(path: Path, exports: Path) -> Health:
     if (trouble := search.trouble(warehouse, newest)) is not None:
         found.attention.append(trouble)
         found.next_step = "distill index"
-    _look_at_files(found, exports, newest, Stamps(warehouse.store.root / files.STAMPS))
+    if owner.is_foreign(exports, warehouse.store):
+        found.broken = True
+        found.next_step = "distill run-all --exports NEW"
+        found.attention.insert(
+            0, f"{exports}: belongs to another warehouse; {found.next_step} gives this one a folder of its own"
+        )
+    else:
+        _look_at_files(found, exports, newest, Stamps(warehouse.store.root / files.STAMPS))
     _look_at_audits(found, published, good)
     last = warehouse.last_run()
     if last is not None and not last["overall_passed"]:

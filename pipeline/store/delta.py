@@ -89,6 +89,12 @@ class DeltaStore:
             self.read(table)
         return self._newest[table]
 
+    def identity(self, table: str) -> str:
+        """Returns the id that Delta gave to a table when it was made; a table that was moved or copied keeps it."""
+        with _explained(table, self.path(table)):
+            opened = self._opened.get(table) or DeltaTable(str(self.path(table)))
+            return str(opened.metadata().id)
+
     def read(self, table: str, version: int | None = None) -> Version:
         """Returns the files of a table at a version, by default the newest."""
         wanted = self._newest.get(table) if version is None else version

@@ -13,7 +13,6 @@ from pipeline.run import Reporter, Run
 from pipeline.settings import Settings
 from pipeline.store import ledger, snapshots
 from pipeline.store.contents import Content, verify_content
-from pipeline.store.delta import locked
 from pipeline.store.snapshots import Snapshot
 
 
@@ -50,7 +49,7 @@ def restore(settings: Settings, to: str, reporter: Reporter, *, dry_run: bool = 
     All of it is hashed again and held against what was published; only then is a snapshot published that names what it undid.
     Raises UsageError where nothing is named so, DamageError where a file is not what it was, and leaves what was published.
     """
-    with locked(settings.warehouse), session.opened(settings, reporter) as run:
+    with session.opened(settings, reporter, drafting=not dry_run) as run:
         # Who restores may do so because something is not what it looks like.
         run.stamps.forget()
         session.recover(run, trusting=True)

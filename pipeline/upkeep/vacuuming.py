@@ -15,7 +15,6 @@ from pipeline.models.tables import is_chronicle
 from pipeline.run import Reporter, Run
 from pipeline.settings import Settings
 from pipeline.store import readers, snapshots
-from pipeline.store.delta import locked
 from pipeline.store.snapshots import Snapshot
 from pipeline.upkeep import compaction
 
@@ -39,7 +38,7 @@ def vacuum(settings: Settings, keep_runs: int, keep_days: float, reporter: Repor
 
     The last good snapshot, releases and what somebody reads right now are always kept.
     """
-    with locked(settings.warehouse), session.opened(settings, reporter) as run:
+    with session.opened(settings, reporter) as run:
         session.recover(run)
         alive = [snapshot for snapshot in snapshots.read_all(run.store, run.engine) if not snapshot.vacuumed]
         kept = _kept(run, alive, keep_runs, keep_days)
