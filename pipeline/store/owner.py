@@ -95,8 +95,8 @@ def must_be_ours(
     elif mark.run_id is not None and not _known(mark.run_id, store, engine, before):
         raise _refused(
             settings,
-            f"its files are of run {mark.run_id}, which this warehouse does not know: it is a copy or an earlier state of the one "
-            f"at {mark.place!r}",
+            f"its files are of run {mark.run_id}, which this warehouse does not know: it is a copy, or an earlier state, "
+            f"of the one at {mark.place!r}",
         )
 
 
