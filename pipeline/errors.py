@@ -2,7 +2,7 @@
 
 WAY_OUT = (
     "next: `distill restore --to '1 run ago'` and `distill run-all`; where that is refused, "
-    "`distill run-all --warehouse NEW` makes the same anew from the source files"
+    "`distill run-all --warehouse NEW --exports NEW-EXPORTS` makes the same anew from the source files"
 )
 NOT_NEEDED = "next: put it back from a copy; all else is read and written without it"
 TRY_AGAIN = "next: mend that, and give the same command again"

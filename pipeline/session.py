@@ -20,6 +20,7 @@ from pipeline.run import Reporter, Run
 from pipeline.settings import Settings
 from pipeline.store import catalog, ledger, owner, snapshots
 from pipeline.store.delta import DeltaStore, locked
+from pipeline.store.mending import set_aside_torn_commits, take_out_lost_notes
 from pipeline.store.snapshots import Snapshot
 
 LANDING_TABLES = ("raw.lines", "raw.files")
@@ -27,12 +28,17 @@ FOLDERS = (page_folder.FOLDER, *(export.file.split("/")[0] for export in EXPORTS
 
 
 @contextmanager
-def opened(settings: Settings, reporter: Reporter, *, drafting: bool = False) -> Iterator[Run]:
+def opened(settings: Settings, reporter: Reporter, *, drafting: bool = False, mending: bool = False) -> Iterator[Run]:
     """Yields a run on the warehouse, with everything that was published before it; nobody else writes there meanwhile.
 
     drafting: files are to be drafted: the exports folder is made, and marked as this warehouse's
+    mending:  what nobody can read is set aside first, where a restore can do without it
     """
-    with locked(settings.warehouse), owner.held(settings.exports, make=drafting), _opened(settings, reporter) as run:
+    with (
+        locked(settings.warehouse),
+        owner.held(settings.exports, make=drafting),
+        _opened(settings, reporter, mending) as run,
+    ):
         owner.must_be_ours(settings, run.store, run.engine, run.before, [export.file for export in EXPORTS])
         if drafting or (settings.exports / files.DRAFTS).exists():
             files.must_take_drafts(settings.exports, *FOLDERS)
@@ -42,12 +48,13 @@ def opened(settings: Settings, reporter: Reporter, *, drafting: bool = False) ->
 
 
 @contextmanager
-def _opened(settings: Settings, reporter: Reporter) -> Iterator[Run]:
+def _opened(settings: Settings, reporter: Reporter, mending: bool) -> Iterator[Run]:
     for folder in (settings.data, settings.warehouse, settings.exports, settings.reports):
         if re.search("[\ud800-\udfff]", str(folder.absolute())):
             raise InputError(f"{str(folder.absolute())!r}: the folder's name is no UTF-8; move or rename it")
     library = models.load(settings.sql_folders())
     store = DeltaStore(settings.warehouse, tables.load(settings.sql_folders()))
+    lost = set_aside_torn_commits(store) if mending else []
     store.create_missing()
     drop_drafts(settings.warehouse)
     spill = settings.warehouse / ".spill"
@@ -55,6 +62,7 @@ def _opened(settings: Settings, reporter: Reporter) -> Iterator[Run]:
     engine = Engine(library.functions.sql, threads=settings.threads, memory_limit=settings.memory_limit, spill=spill)
     try:
         now = datetime.now(UTC)
+        lost += take_out_lost_notes(store, engine) if mending else []
         before = snapshots.latest(store, engine)
         yield Run(
             settings=settings,
@@ -69,6 +77,7 @@ def _opened(settings: Settings, reporter: Reporter) -> Iterator[Run]:
             state=json.loads(json.dumps(before.state)) if before is not None else {},
             files=dict(before.files) if before is not None else {},
             stamps=Stamps(store.root / files.STAMPS),
+            lost=tuple(lost),
         )
     finally:
         engine.close()
@@ -94,8 +103,8 @@ def recover(run: Run, *, trusting: bool = False) -> None:
             continue
         published = run.before.tables.get(name) if run.before is not None else None
         version = published.delta_version if published is not None else run.store.first_version(name)
-        if run.store.version(name) != version:
-            with tolerant:
+        with tolerant:
+            if run.store.version(name) != version:
                 run.store.restore(name, version)
     if run.before is not None:
         _settle_files(run, run.before)

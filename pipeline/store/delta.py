@@ -28,6 +28,8 @@ CONFIGURATION = {
 }
 TARGET_FILE_BYTES = 256 * 1024 * 1024
 COMPACTED_FILE_BYTES = 16 * 1024 * 1024
+# The ending of what was taken out of a table because nobody can read it.
+DAMAGED = ".damaged"
 UNUSABLE = frozenset("%\\[]^|*?#")
 
 
@@ -194,6 +196,24 @@ class DeltaStore:
                 )
         return self._moved(table, opened)
 
+    def set_aside_torn_commit(self, table: str) -> Path | None:
+        """Renames the newest file of a table's log where it is no JSON, so that the version before can be opened again."""
+        path = self.path(table) / "_delta_log" / f"{self.last_in_log(table):020}.json"
+        if not path.is_file() or _is_json(path.read_bytes()):
+            return None
+        path.rename(path.with_suffix(DAMAGED))
+        return path
+
+    def take_out(self, table: str, files: Sequence[Path]) -> None:
+        """Takes files that are lost, or that nobody can read, out of the newest version of a table."""
+        for path in files:
+            if path.exists():
+                path.rename(path.with_suffix(DAMAGED))
+        with _explained(table, self.path(table)):
+            opened = self._take(table)
+            opened.repair(post_commithook_properties=HOOKS)
+        self._moved(table, opened)
+
     def unneeded(self, table: str, versions: Sequence[int]) -> list[Path]:
         """Returns the Parquet files in a table's folder that none of these versions reads.
 
@@ -312,8 +332,16 @@ def _damaged_in_log(folder: Path) -> Path | None:
         if path.name != (expected := f"{number:020}.json"):
             return folder / expected
         try:
-            for line in path.read_bytes().splitlines():
-                json.loads(line)
-        except (OSError, ValueError):
+            if not _is_json(path.read_bytes()):
+                return path
+        except OSError:
             return path
     return None
+
+
+def _is_json(commit: bytes) -> bool:
+    """True where every line of a commit is JSON, and there is one."""
+    try:
+        return bool([json.loads(line) for line in commit.splitlines()])
+    except ValueError:
+        return False

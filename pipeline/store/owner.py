@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from pipeline.disk import file_sha256, replace_file
 from pipeline.engine import Engine
-from pipeline.errors import LockedError, UsageError
+from pipeline.errors import DamageError, LockedError, UsageError
 from pipeline.settings import Settings
 from pipeline.store import snapshots
 from pipeline.store.delta import DeltaStore
@@ -134,9 +134,12 @@ def _known(run_id: str, store: DeltaStore, engine: Engine, before: Snapshot | No
         return True
     if run_id in {snapshot.run_id for snapshot in snapshots.read_all(store, engine)}:
         return True
-    # A snapshot that was lost is known from the notes of its run.
-    engine.bind("ops.runs", store.read("ops.runs").files, store.tables["ops.runs"].schema)
-    return bool(engine.rows("select run_id from ops.runs where run_id = ?", [run_id]))
+    try:
+        # A snapshot that was lost is known from the notes of its run.
+        engine.bind("ops.runs", store.read("ops.runs").files, store.tables["ops.runs"].schema)
+        return bool(engine.rows("select run_id from ops.runs where run_id = ?", [run_id]))
+    except DamageError:
+        return True  # nobody can tell: a warehouse that is being mended is not kept from its files
 
 
 def _refused(settings: Settings, why: str) -> UsageError:
