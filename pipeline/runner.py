@@ -14,6 +14,7 @@ from pipeline.disk import make_writable, replace_file
 from pipeline.errors import TRY_AGAIN, DistillError, GateError, WarehouseError
 from pipeline.export import files
 from pipeline.export.corpora import EXPORTS
+from pipeline.folders import must_be_apart
 from pipeline.models.tables import is_chronicle
 from pipeline.reports import receipts
 from pipeline.reports.receipts import Receipt
@@ -24,7 +25,7 @@ from pipeline.settings import Settings
 from pipeline.stages import COLLECT, COMMANDS, LAND, Stage
 from pipeline.store import owner, snapshots
 from pipeline.store.contents import Content, combined_hash
-from pipeline.store.delta import nowhere
+from pipeline.store.delta import must_be_usable, nowhere
 from pipeline.store.snapshots import Snapshot, StageState
 from pipeline.turns import table_of, take_turns
 from pipeline.upkeep import compaction
@@ -57,6 +58,8 @@ def run_stages(settings: Settings, reporter: Reporter, command: str = "run-all")
 
 def _look_ahead(settings: Settings, wanted: Sequence[Stage]) -> None:
     """Fails where a folder has a wrong name before anything is made: later, what was made would be in vain or in the way."""
+    must_be_apart(settings, with_data=True)
+    must_be_usable(settings.warehouse)
     if not any(settings.warehouse.glob("*/*/_delta_log")):
         if wanted[0] not in (COLLECT, LAND):
             raise nowhere(settings.warehouse)

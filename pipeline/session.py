@@ -14,6 +14,7 @@ from pipeline.engine import Engine
 from pipeline.errors import DistillError, InputError, WarehouseError
 from pipeline.export import files, page_folder
 from pipeline.export.corpora import EXPORTS
+from pipeline.folders import must_be_apart
 from pipeline.index import indexing, shelf
 from pipeline.models import tables
 from pipeline.run import Reporter, Run
@@ -34,6 +35,7 @@ def opened(settings: Settings, reporter: Reporter, *, drafting: bool = False, me
     drafting: files are to be drafted: the exports folder is made, and marked as this warehouse's
     mending:  what nobody can read is set aside first, where a restore can do without it
     """
+    must_be_apart(settings, with_data=False)
     with (
         locked(settings.warehouse),
         owner.held(settings.exports, make=drafting),

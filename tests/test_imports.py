@@ -32,7 +32,7 @@ LAYERS = (
     ("store",),
     ("models", "reports"),
     ("engine",),
-    ("disk",),
+    ("disk", "folders"),
     ("errors", "keyboard", "parallel", "settings", "version"),
 )
 LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in modules}

@@ -1,6 +1,7 @@
 """Delta: the one place that reads and writes tables. Every read names a version; every write says what it was made from."""
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
@@ -46,14 +48,12 @@ class DeltaStore:
     """The Delta tables below one folder, `<room>/<table>`."""
 
     def __init__(self, root: Path, tables: Mapping[str, Table]) -> None:
-        self.root = root.absolute()
+        self.root = must_be_usable(root)
         self.tables = tables
         self._read: dict[tuple[str, int], Version] = {}
         self._newest: dict[str, int] = {}
         # Opened at the newest version: opening a table takes as long as many a statement.
         self._opened: dict[str, DeltaTable] = {}
-        if bad := sorted(c for c in set(str(self.root)) if c in UNUSABLE or not c.isprintable()):
-            raise WarehouseError(f"{str(self.root)!r}: Delta can't keep tables below a path with {', '.join(map(repr, bad))}")
 
     def path(self, table: str) -> Path:
         room, name = table.split(".")
@@ -204,6 +204,18 @@ class DeltaStore:
         path.rename(path.with_suffix(DAMAGED))
         return path
 
+    def set_aside_lost_checkpoints(self, table: str) -> None:
+        """Renames checkpoints that can't be read, and the note that names one which is not there: every commit is kept too."""
+        log = self.path(table) / "_delta_log"
+        hint = log / "_last_checkpoint"
+        for path in log.glob("*.checkpoint*.parquet"):
+            try:
+                pq.read_table(path)
+            except (OSError, pa.ArrowException):
+                path.rename(path.with_suffix(DAMAGED))
+        if hint.is_file() and not any(log.glob(f"{_version_in(hint):020}.checkpoint*.parquet")):
+            hint.rename(hint.with_suffix(DAMAGED))
+
     def take_out(self, table: str, files: Sequence[Path]) -> None:
         """Takes files that are lost, or that nobody can read, out of the newest version of a table."""
         for path in files:
@@ -274,6 +286,24 @@ class DeltaStore:
         return self._newest[table]
 
 
+def must_be_usable(root: Path) -> Path:
+    """Returns the full path of a warehouse. Raises WarehouseError where Delta, which follows links, can't keep tables there.
+
+    A link with such a name to a folder with a plain one is followed.
+    """
+    real = Path(os.path.realpath(root))
+    if bad := _unusable(real):
+        raise WarehouseError(
+            f"{str(real)!r}: Delta can't keep tables below a path with {', '.join(map(repr, bad))}; next: rename that folder, "
+            "or give the same command with --warehouse and another"
+        )
+    return real if _unusable(root.absolute()) else root.absolute()
+
+
+def _unusable(path: Path) -> list[str]:
+    return sorted(c for c in set(str(path)) if c in UNUSABLE or not c.isprintable())
+
+
 def must_exist(root: Path) -> None:
     """Raises WarehouseError where there is no warehouse."""
     if not root.is_dir():
@@ -337,6 +367,13 @@ def _damaged_in_log(folder: Path) -> Path | None:
         except OSError:
             return path
     return None
+
+
+def _version_in(hint: Path) -> int:
+    try:
+        return int(json.loads(hint.read_bytes())["version"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return -1
 
 
 def _is_json(commit: bytes) -> bool:

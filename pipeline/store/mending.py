@@ -13,6 +13,8 @@ from pipeline.store.snapshots import LOGS
 
 def set_aside_torn_commits(store: DeltaStore) -> list[str]:
     """Makes every table's log end in a commit that can be read. Returns what was lost with the others, for who reads."""
+    for table in store.tables:
+        store.set_aside_lost_checkpoints(table)
     torn = {table: path for table in store.tables if (path := store.set_aside_torn_commit(table)) is not None}
     return [f"{path}: can't be read, so {table} goes on from the version before" for table, path in torn.items()]
 
