@@ -28,8 +28,8 @@ def must_be_apart(settings: Settings, *, with_data: bool) -> None:
             to_move = outer if inner == "data" else inner
             new = shlex.quote(str(places[outer].parent / f"new-{to_move}"))
             raise UsageError(
-                f"--{inner} {folders[inner]} {how} --{outer} {folders[outer]}, and one would take the other's files for its own; "
-                f"next: give the same command with --{to_move} {new}"
+                f"--{inner} {folders[inner]} {how} --{outer} {folders[outer]}, and one would take the other's files for "
+                f"its own; next: give the same command with --{to_move} {new}"
             )
 
 
