@@ -133,8 +133,9 @@ def mended(scene: Scene, distill: Distill, workspace: Workspace, done: Done) -> 
         if answer.code != 0:
             clear(answer, code=answer.code)
             passed(_typed(distill, workspace, last))
-            folder = last[last.index("--warehouse") + 1]
-            workspace.settings = replace(workspace.settings, warehouse=workspace.root / JOBS / str(id(distill)) / folder)
+            at = workspace.root / JOBS / str(id(distill))
+            new = {name: at / last[last.index(f"--{name}") + 1] for name in ("warehouse", "exports")}
+            workspace.settings = replace(workspace.settings, **new)
             break
     assert what(workspace) == scene.all, done.text
 

@@ -93,7 +93,8 @@ def test_every_new_file_of_a_table(made: Workspace, tmp_path: Path, damage: Call
 def test_the_newest_commits(made: Workspace, tmp_path: Path, damage: Callable[[Path], None]) -> None:
     paths = newest_commits(made)
     assert {"exports/playbooks", "ops/snapshots", "raw/files"} <= {path.parent.parent.as_posix() for path in paths}
-    for number, lost in enumerate(([path for path in paths if "snapshots" in path.parts], paths)):
+    states, others = ([path for path in paths if ("snapshots" in path.parts) is is_state] for is_state in (True, False))
+    for number, lost in enumerate((states, others)):
         workspace = made.copy(tmp_path / str(number))
         for path in lost:
             damage(workspace.settings.warehouse / path)
