@@ -21,10 +21,9 @@ def must_be_apart(settings: Settings, *, with_data: bool) -> None:
         _must_be_possible(name, path)
     places = {name: Path(os.path.realpath(path)) for name, path in folders.items()}
     for inner, outer in permutations(places, 2):
-        if places[inner].is_relative_to(places[outer]) and (
-            places[inner] == places[outer] or (inner, outer) not in _MAY_LIE_IN
-        ):
-            how = "is the same folder as" if places[inner] == places[outer] else "lies in"
+        same = places[inner] == places[outer]
+        if same or (places[inner].is_relative_to(places[outer]) and (inner, outer) not in _MAY_LIE_IN):
+            how = "is the same folder as" if same else "lies in"
             to_move = outer if inner == "data" else inner
             new = shlex.quote(str(places[outer].parent / f"new-{to_move}"))
             raise UsageError(

@@ -162,7 +162,7 @@ def _notes(run: Run, snapshot: Snapshot) -> Iterator[str]:
     with suppress(OSError):
         run.stamps.write()  # without it the files are hashed once more
     try:
-        if run.settings.exports.is_dir():
+        if run.files and run.settings.exports.is_dir():
             owner.write(run.settings.exports, run.store, snapshot.run_id)
     except OSError as error:
         yield f"{run.settings.exports / owner.MARK} was not written, and names the run before: {error}"
