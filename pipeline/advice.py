@@ -137,14 +137,26 @@ def elsewhere() -> str:
     for name in FOLDERS:
         path = call.folder(name)
         if name in ("warehouse", "exports"):
-            words += [f"--{name}", _free(path or call.folders.get(name) or str(FOLDERS[name]))]
+            words += [f"--{name}", free(path or call.folders.get(name) or str(FOLDERS[name]))]
         elif path is not None:
             words += [f"--{name}", path]
     gates = call.remembered if call.remembered is not None else _guessed(call)
     return ("git ls-files | " if STDIN in gates else "") + _typed([*words, *gates])
 
 
-def _free(path: str) -> str:
+def run_into(exports: str) -> str:
+    """Returns the command of a run that writes its corpora to another folder."""
+    call = _CALL.get()
+    words = ["distill", "run-all"]
+    for name in FOLDERS:
+        path = exports if name == "exports" else call.folder(name)
+        words += [f"--{name}", path] if path is not None else []
+    return _typed([*words, *call.switches])
+
+
+def free(path: str | Path) -> str:
+    """Returns a name beside a folder that nothing has yet."""
+    path = str(path)
     number = 2
     while Path(f"{path.rstrip('/')}-{number}").exists():
         number += 1

@@ -48,6 +48,7 @@ class Run:
 
     drafting: of files that were drafted, the work that still goes on
     pages_since: when pages began to be drafted by the file system's time, in ns
+    lost: of a restore, what had to be set aside because nobody can read it
     """
 
     settings: Settings
@@ -64,6 +65,7 @@ class Run:
     files: dict[str, ExportFile] = field(default_factory=dict)
     drafting: dict[str, Drafting] = field(default_factory=dict)
     pages_since: int = 0
+    lost: tuple[str, ...] = ()
     digests: dict[str, dict[str, str]] = field(default_factory=dict)
     shared: set[str] = field(default_factory=set)
     stamps: Stamps = field(default_factory=lambda: Stamps(Path()))

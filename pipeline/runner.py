@@ -13,6 +13,8 @@ from pipeline.collect.sources import must_be_there
 from pipeline.disk import make_writable, replace_file
 from pipeline.errors import DistillError, GateError, WarehouseError
 from pipeline.export import files
+from pipeline.export.corpora import EXPORTS
+from pipeline.folders import must_be_apart
 from pipeline.models.tables import is_chronicle
 from pipeline.reports import receipts
 from pipeline.reports.receipts import Receipt
@@ -21,9 +23,9 @@ from pipeline.run import Reporter, Run
 from pipeline.session import make_places, opened, publish, recover
 from pipeline.settings import Settings, opened_gates
 from pipeline.stages import COLLECT, COMMANDS, LAND, Stage
-from pipeline.store import snapshots
+from pipeline.store import owner, snapshots
 from pipeline.store.contents import Content, combined_hash
-from pipeline.store.delta import locked, nowhere
+from pipeline.store.delta import must_be_usable, nowhere
 from pipeline.store.snapshots import Snapshot, StageState
 from pipeline.turns import table_of, take_turns
 from pipeline.upkeep import compaction
@@ -51,7 +53,8 @@ def run_stages(settings: Settings, reporter: Reporter, command: str = "run-all")
 
 
 def _run(settings: Settings, reporter: Reporter, command: str, lists: Mapping[str, bytes]) -> Outcome:
-    with locked(settings.warehouse), opened(settings, reporter) as run:
+    drafting = any(stage.drafts for stage in COMMANDS[command])
+    with opened(settings, reporter, drafting=drafting) as run:
         try:
             recover(run)
             before = run.before
@@ -68,10 +71,13 @@ def _run(settings: Settings, reporter: Reporter, command: str, lists: Mapping[st
 
 def _look_ahead(settings: Settings, wanted: Sequence[Stage]) -> None:
     """Fails where a folder has a wrong name before anything is made: later, what was made would be in vain or in the way."""
+    must_be_apart(settings, with_data=True)
+    must_be_usable(settings.warehouse)
     if not any(settings.warehouse.glob("*/*/_delta_log")):
         if wanted[0] not in (COLLECT, LAND):
             raise nowhere(settings.warehouse)
         must_be_there(settings.data)
+        owner.must_be_free(settings, [export.file for export in EXPORTS])
     make_writable(settings.reports)
     settings.warehouse.mkdir(parents=True, exist_ok=True)
 
@@ -110,8 +116,10 @@ def _obstacle(run: Run) -> DistillError | None:
     """Returns what would keep files from being moved to where they belong: a run is not said to have passed, and then fails."""
     try:
         make_places(run)
-    except OSError as error:
+    except (WarehouseError, OSError) as error:
         files.drop_drafts(run.settings.exports)
+        if isinstance(error, WarehouseError):
+            return error
         return WarehouseError(f"{error.filename}: {error.strerror}; {advice.try_again()}")
     return None
 

@@ -15,42 +15,62 @@ from pipeline.disk import Stamps, drop_drafts, stamp
 from pipeline.engine import Engine
 from pipeline.errors import DistillError, InputError, WarehouseError
 from pipeline.export import files, page_folder
+from pipeline.export.corpora import EXPORTS
+from pipeline.folders import must_be_apart
 from pipeline.index import indexing, shelf
 from pipeline.models import tables
 from pipeline.run import Reporter, Run
 from pipeline.settings import Settings
-from pipeline.store import catalog, ledger, snapshots
-from pipeline.store.delta import DeltaStore
+from pipeline.store import catalog, ledger, owner, snapshots
+from pipeline.store.delta import DeltaStore, locked
+from pipeline.store.mending import set_aside_torn_commits, take_out_lost_notes
 from pipeline.store.snapshots import Snapshot
 
 LANDING_TABLES = ("raw.lines", "raw.files")
+FOLDERS = (page_folder.FOLDER, *(export.file.split("/")[0] for export in EXPORTS))
 
 
 @contextmanager
-def opened(settings: Settings, reporter: Reporter) -> Iterator[Run]:
-    """Yields a run on the warehouse, which must be locked, with everything that was published before it."""
-    for folder in (settings.data, settings.warehouse, settings.exports, settings.reports):
-        if re.search("[\ud800-\udfff]", str(folder.absolute())):
-            raise InputError(f"{str(folder.absolute())!r}: the folder's name is no UTF-8; move or rename it")
-    with advice.at(**{name: getattr(settings, name) for name in advice.FOLDERS}), _opened(settings, reporter) as run:
+def opened(settings: Settings, reporter: Reporter, *, drafting: bool = False, mending: bool = False) -> Iterator[Run]:
+    """Yields a run on the warehouse, with everything that was published before it; nobody else writes there meanwhile.
+
+    drafting: files are to be drafted: the exports folder is made, and marked as this warehouse's
+    mending:  what nobody can read is set aside first, where a restore can do without it
+    """
+    must_be_apart(settings, with_data=False)
+    with (
+        advice.at(**{name: getattr(settings, name) for name in advice.FOLDERS}),
+        locked(settings.warehouse),
+        owner.held(settings.exports, make=drafting),
+        _opened(settings, reporter, mending) as run,
+    ):
+        owner.must_be_ours(settings, run.store, run.engine, run.before, [export.file for export in EXPORTS])
+        if drafting or (settings.exports / files.DRAFTS).exists():
+            files.must_take_drafts(settings.exports, *FOLDERS)
+        if drafting:
+            owner.write(settings.exports, run.store, run.before.run_id if run.before is not None else None)
         yield run
 
 
 @contextmanager
-def _opened(settings: Settings, reporter: Reporter) -> Iterator[Run]:
+def _opened(settings: Settings, reporter: Reporter, mending: bool) -> Iterator[Run]:
+    for folder in (settings.data, settings.warehouse, settings.exports, settings.reports):
+        if re.search("[\ud800-\udfff]", str(folder.absolute())):
+            raise InputError(f"{str(folder.absolute())!r}: the folder's name is no UTF-8; move or rename it")
     drop_drafts(settings.warehouse)
     spill = settings.warehouse / ".spill"
     shutil.rmtree(spill, ignore_errors=True)
-    library, store, engine = _tools(settings, spill)
+    library, store, engine, lost = _tools(settings, spill, mending)
     try:
         now = datetime.now(UTC)
+        lost += take_out_lost_notes(store, engine) if mending else []
         before = snapshots.latest(store, engine)
         if before is not None:
             sql = remembered.sql_folder(settings, before.state, before.run_id)
             if sql != settings.sql:
                 settings = replace(settings, sql=sql)
                 engine.close()
-                library, store, engine = _tools(settings, spill)
+                library, store, engine, _ = _tools(settings, spill, mending)
         yield Run(
             settings=settings,
             library=library,
@@ -64,18 +84,20 @@ def _opened(settings: Settings, reporter: Reporter) -> Iterator[Run]:
             state=json.loads(json.dumps(before.state)) if before is not None else {},
             files=dict(before.files) if before is not None else {},
             stamps=Stamps(store.root / files.STAMPS),
+            lost=tuple(lost),
         )
     finally:
         engine.close()
         shutil.rmtree(spill, ignore_errors=True)
 
 
-def _tools(settings: Settings, spill: Path) -> tuple[models.Library, DeltaStore, Engine]:
+def _tools(settings: Settings, spill: Path, mending: bool) -> tuple[models.Library, DeltaStore, Engine, list[str]]:
     library = models.load(settings.sql_folders())
     store = DeltaStore(settings.warehouse, tables.load(settings.sql_folders()))
+    lost = set_aside_torn_commits(store) if mending else []
     store.create_missing()
     engine = Engine(library.functions.sql, threads=settings.threads, memory_limit=settings.memory_limit, spill=spill)
-    return library, store, engine
+    return library, store, engine, lost
 
 
 def recover(run: Run, *, trusting: bool = False) -> None:
@@ -97,8 +119,8 @@ def recover(run: Run, *, trusting: bool = False) -> None:
             continue
         published = run.before.tables.get(name) if run.before is not None else None
         version = published.delta_version if published is not None else run.store.first_version(name)
-        if run.store.version(name) != version:
-            with tolerant:
+        with tolerant:
+            if run.store.version(name) != version:
                 run.store.restore(name, version)
     if run.before is not None:
         _settle_files(run, run.before)
@@ -146,10 +168,19 @@ def publish(run: Run, snapshot: Snapshot) -> tuple[str, ...]:
             run.stamps.keep(file.path, file.sha256)
     pages_before = run.before.files.get(page_folder.MANIFEST) if run.before is not None else None
     page_folder.remember(exports, run.files, pages_before, run.stamps, pages_moved, run.pages_since)
-    run.stamps.write()
+    return tuple(_notes(run, snapshot))
+
+
+def _notes(run: Run, snapshot: Snapshot) -> Iterator[str]:
+    """Writes what is a convenience beside a published run, and yields what could not be: the next run writes it anew."""
+    with suppress(OSError):
+        run.stamps.write()  # without it the files are hashed once more
+    try:
+        if run.files and run.settings.exports.is_dir():
+            owner.write(run.settings.exports, run.store, snapshot.run_id)
+    except OSError as error:
+        yield f"{run.settings.exports / owner.MARK} was not written, and names the run before: {error}"
     try:
         catalog.write(run.store, run.engine, snapshot)
     except (DistillError, OSError) as error:
-        # The run is published: the catalog is a convenience beside it, and the next run writes it anew.
-        return (f"the catalog was not written, and shows the run before: {error}",)
-    return ()
+        yield f"the catalog was not written, and shows the run before: {error}"

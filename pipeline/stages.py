@@ -34,6 +34,7 @@ class Stage:
     settles: False for a part of a stage, which leaves the stage itself to be done
     count:   what went in and came out
     confirm: what is left to find out once the checks held
+    drafts:  True where it drafts files for the exports folder
     """
 
     name: str
@@ -47,6 +48,7 @@ class Stage:
     intact: Callable[[Run], bool] = lambda run: True
     settles: bool = True
     confirm: Callable[[Run], None] = lambda run: None
+    drafts: bool = False
 
 
 def models_hash(compiled: Models) -> str:
@@ -117,6 +119,7 @@ def _export(export: Export) -> Stage:
         count=lambda run, models: counts.exported(run, export),
         intact=intact,
         confirm=lambda run: files.wait_for_hash(run, export),
+        drafts=True,
     )
 
 
@@ -165,6 +168,7 @@ PLAYBOOKS = Stage(
     build=_extract,
     count=lambda run, models: counts.extracted(run),
     intact=_pages_in_place,
+    drafts=True,
 )
 
 INDEX = Stage(

@@ -22,6 +22,7 @@ from pipeline.replay.model import KEYS
 from pipeline.reports.receipts import Receipt
 from pipeline.runner import Outcome, run_stages
 from pipeline.settings import Gates, Settings, builtin_sql
+from pipeline.store import owner
 from pipeline.store.contents import Content
 
 pytest.register_assert_rewrite("tests.support")
@@ -113,9 +114,10 @@ class Workspace:
         return [json.loads(line) for line in path.read_bytes().split(b"\n")[:-1]]
 
     def files(self) -> dict[str, bytes]:
-        """Returns every file below exports/."""
+        """Returns every file below exports/ but the lock, and the mark that says whose the folder is."""
         root = self.settings.exports
-        return {p.relative_to(root).as_posix(): p.read_bytes() for p in sorted(root.rglob("*")) if p.is_file()}
+        found = (p for p in sorted(root.rglob("*")) if p.is_file() and p.name not in (owner.LOCK, owner.MARK))
+        return {p.relative_to(root).as_posix(): p.read_bytes() for p in found}
 
     def hashes(self) -> dict[str, str]:
         """Returns the content hash of every table that has one."""

@@ -32,7 +32,7 @@ LAYERS = (
     ("store",),
     ("models", "reports"),
     ("engine", "remembered"),
-    ("disk",),
+    ("disk", "folders"),
     ("errors", "keyboard", "parallel", "settings", "version"),
     ("advice",),
 )

@@ -19,7 +19,6 @@ from pipeline.score import scoring
 from pipeline.settings import Settings
 from pipeline.stages import STAGES
 from pipeline.store import catalog
-from pipeline.store.delta import locked
 
 REPORT = "audit-full.md"
 
@@ -30,7 +29,7 @@ def audit(settings: Settings, reporter: Reporter, *, full: bool = False) -> Audi
     full: trace all records back to their source lines, not thirty
     Raises UsageError where nothing is published yet.
     """
-    with locked(settings.warehouse), session.opened(settings, reporter) as run:
+    with session.opened(settings, reporter) as run:
         session.recover(run, trusting=True)
         if run.before is None:
             raise UsageError(f"{settings.warehouse}: nothing was published here yet, so there is nothing to audit")

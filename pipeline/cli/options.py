@@ -1,5 +1,6 @@
 """Options that several commands share, each with its environment variable."""
 
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import fields
@@ -160,13 +161,8 @@ class Moment(click.ParamType[datetime]):
             self.fail(f"{value!r} is not within the years 1 to 9999 in UTC", param, ctx)
 
 
-class Percent(click.FloatRange):
-    """A finite number of percent from 0 on."""
-
-    name = "percent"
-
-    def __init__(self) -> None:
-        super().__init__(min=0, max=1e9)
+class Finite(click.FloatRange):
+    """A number within bounds: what is not a number lies within none."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         number = super().convert(value, param, ctx)
@@ -175,12 +171,38 @@ class Percent(click.FloatRange):
         return number
 
 
+class Percent(Finite):
+    """A finite number of percent from 0 on."""
+
+    name = "percent"
+
+    def __init__(self) -> None:
+        super().__init__(min=0, max=1e9)
+
+
+class Folder(click.Path):
+    """A folder that has a name: an empty one, as of a variable that was not set, would be the current folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("the name of the folder is empty; name one, or leave the option out", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+def _not_set_to_nothing(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
+    """To click a variable that is set to nothing is one that is not set."""
+    if ctx.get_parameter_source(str(param.name)) is ParameterSource.DEFAULT and os.environ.get(str(param.envvar)) == "":
+        raise click.BadParameter(f"{param.envvar} is set to nothing; give it the name of a folder, or unset it", ctx, param)
+    return value
+
+
 def folder(name: str, default: str | None, text: str) -> Callable[[Function], Function]:
     """Returns an option that names a folder, as --NAME or DISTILL_NAME."""
     return click.option(
         f"--{name}",
-        type=click.Path(path_type=Path, file_okay=False),
+        type=Folder(path_type=Path, file_okay=False),
         default=default,
+        callback=_not_set_to_nothing,
         envvar=f"DISTILL_{name.upper()}",
         show_default=default is not None,
         show_envvar=True,

@@ -7,7 +7,16 @@ from typing import Any
 import click
 
 from pipeline import advice
-from pipeline.cli.options import Command, exports_option, json_option, reports_option, settings_of, sql_option, warehouse_option
+from pipeline.cli.options import (
+    Command,
+    Finite,
+    exports_option,
+    json_option,
+    reports_option,
+    settings_of,
+    sql_option,
+    warehouse_option,
+)
 
 # So many runs that published a version are named.
 SHOWN = 3
@@ -159,7 +168,7 @@ def restore(to: str, dry_run: bool, warehouse: Path, exports: Path, reports: Pat
 
 @click.command(cls=Command, short_help="Remove files that no kept state needs.")
 @click.option("--keep-runs", type=click.IntRange(min=1), default=30, show_default=True, help="Keep the newest so many states.")
-@click.option("--keep-days", type=click.FloatRange(min=0), default=7, show_default=True, help="Keep states younger than this.")
+@click.option("--keep-days", type=Finite(min=0, max=36500), default=7, show_default=True, help="Keep states younger than this.")
 @dry_run_option
 @warehouse_option
 @exports_option
@@ -178,8 +187,10 @@ def vacuum(
 ) -> None:
     """Remove Parquet files that only old states need: they can't be read or restored afterwards.
 
-    The newest state, the last good one, every release and whatever is being read at the moment are kept in any case.
+    A state is kept by either option, and the answer says by which; the newest, the last good one, every release and whatever is
+    being read at the moment are kept in any case.
     """
+    from pipeline.cli.printing import print_table
     from pipeline.cli.terminal import working
     from pipeline.upkeep.vacuuming import vacuum as remove
 
@@ -189,6 +200,7 @@ def vacuum(
     if as_json:
         document = {
             "kept": [state.run_id for state in done.kept],
+            "reasons": {run_id: list(reasons) for run_id, reasons in done.reasons.items()},
             "dropped": [state.run_id for state in done.dropped],
             "files": done.files,
             "bytes": done.bytes,
@@ -196,6 +208,9 @@ def vacuum(
         }
         click.echo(json.dumps(document))
         return
+    print_table(
+        ("snapshot", "run_id", "kept because"), [[s.snapshot, s.run_id, ", ".join(done.reasons[s.run_id])] for s in done.kept]
+    )
     verb = "would remove" if dry_run else "removed"
     click.echo(
         f"{verb} {done.files:,} files, {done.bytes / 1e6:,.1f} MB; kept {len(done.kept)} of "

@@ -1,8 +1,8 @@
 """Tables of the warehouse as views on the Parquet files of one version."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import duckdb
@@ -53,7 +53,10 @@ def _table_schema(connection: duckdb.DuckDBPyConnection, name: str, required: Co
 
 
 def write_views(connection: duckdb.DuckDBPyConnection, path: Path, views: Mapping[str, DeclaredView]) -> None:
-    """Writes a DuckDB file with views. It is replaced as a whole, so a reader has either the old views or the new ones."""
+    """Writes a DuckDB file with views on Parquet files below its folder, which finds them again after the folder was moved.
+
+    It is replaced as a whole, so a reader has either the old views or the new ones.
+    """
     draft = path.with_name(f".{path.name}.draft")
     draft.unlink(missing_ok=True)
     with told(f"the catalog {path}"), _dropped_on_failure(draft):
@@ -63,12 +66,12 @@ def write_views(connection: duckdb.DuckDBPyConnection, path: Path, views: Mappin
             try:
                 # Each view for itself would wait for the disk.
                 own.begin()
-                _write_views(own, views)
+                _write_views(own, views, path)
                 own.commit()
             except duckdb.Error:
                 # A note that is lost ends a transaction, though not the view that stands for it.
                 own.rollback()
-                _write_views(own, views)
+                _write_views(own, views, path)
         finally:
             own.close()
             connection.execute(f"detach {_DRAFT}")
@@ -84,12 +87,30 @@ def _dropped_on_failure(draft: Path) -> Iterator[None]:
         raise
 
 
-def _write_views(connection: duckdb.DuckDBPyConnection, views: Mapping[str, DeclaredView]) -> None:
+def _write_views(connection: duckdb.DuckDBPyConnection, views: Mapping[str, DeclaredView], path: Path) -> None:
+    named = partial(_beside, path)
     for name, (schema, files, comments) in views.items():
         connection.execute(f"create schema if not exists {_DRAFT}.{name.split('.')[0]}")
-        create_view(connection, name, schema, files, database=_DRAFT)
+        create_view(connection, name, schema, files, database=_DRAFT, named=named)
         said = (_comment(f"{_DRAFT}.{name}", column, comment) for column, comment in comments.items())
         connection.execute("; ".join(said))
+
+
+def _beside(catalog: Path, file: str) -> str:
+    """Returns an expression for the path of a Parquet file: beside the catalog where that is what a client opened.
+
+    A view may not ask where its own database is, nor does DuckDB read a relative path from there. But a client that opens a
+    database without further ado keeps its temporary files beside it, and that setting may stand in a view. Who attaches the
+    catalog to another database, or keeps temporary files elsewhere, reads from where the warehouse was when it was written.
+    """
+    folder = next((f for f in (catalog.parent, catalog.parent.resolve()) if Path(file).is_relative_to(f)), None)
+    if folder is None:
+        return quoted(file)
+    beside = f"{catalog.name}.tmp"
+    setting = "current_setting('temp_directory')"
+    here = f"left({setting}, length({setting}) - {len(beside)})"
+    place = f"case when {setting} like {quoted(f'%{beside}')} then {here} else {quoted(f'{folder}/')} end"
+    return f"{place} || {quoted(str(Path(file).relative_to(folder)))}"
 
 
 def _comment(name: str, column: str, comment: str) -> str:
@@ -105,18 +126,23 @@ def create_view(
     where: str = "",
     with_names: bool = False,
     database: str = "memory",
+    named: Callable[[str], str] = quoted,
 ) -> frozenset[str]:
-    """Creates a view and returns the columns that its files lack. All files of one version of a table have the same columns."""
+    """Creates a view and returns the columns that its files lack. All files of one version of a table have the same columns.
+
+    named: returns the SQL that stands for the path of a file
+    """
     create = f"create or replace view {database}.{name} as"
     lacking: frozenset[str] = frozenset()
+    listed = list(map(named, files))
     try:
         try:
-            connection.execute(f"{create} {_selection(schema, files, where, with_names, lacking)}")
+            connection.execute(f"{create} {_selection(schema, listed, where, with_names, lacking)}")
         except duckdb.BinderException:
             lacking = _lacking(connection, schema, files)
             if not lacking:
                 raise
-            connection.execute(f"{create} {_selection(schema, files, where, with_names, lacking)}")
+            connection.execute(f"{create} {_selection(schema, listed, where, with_names, lacking)}")
     except duckdb.Error as error:
         if name not in NOTES or is_of_surroundings(error):
             raise
@@ -129,12 +155,12 @@ def _lacking(connection: duckdb.DuckDBPyConnection, schema: pa.Schema, files: Se
     return frozenset(schema.names) - {row[0] for row in held} if held else frozenset()
 
 
-def _selection(schema: pa.Schema, files: Sequence[str], where: str, with_names: bool, lacking: frozenset[str]) -> str:
-    if files:
+def _selection(schema: pa.Schema, listed: Sequence[str], where: str, with_names: bool, lacking: frozenset[str]) -> str:
+    if listed:
         condition = f" where {where}" if where else ""
-        listed, names = ", ".join(map(quoted, files)), ", filename" if with_names else ""
+        names = ", filename" if with_names else ""
         columns = ", ".join(_null(field) if field.name in lacking else f'"{field.name}"' for field in schema)
-        return f"select {columns}{names} from read_parquet([{listed}], filename = {with_names}){condition}"
+        return f"select {columns}{names} from read_parquet([{', '.join(listed)}], filename = {with_names}){condition}"
     columns = ", ".join(map(_null, schema))
     return f"select {columns}{', cast(null as varchar) as filename' if with_names else ''} where false"
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 from pipeline import advice
 from pipeline.disk import Stamps, file_sha256, meanwhile, naming, to_disk
 from pipeline.engine import quoted
-from pipeline.errors import DamageError
+from pipeline.errors import DamageError, WarehouseError
 from pipeline.export.corpora import EXPORTS, Export
 from pipeline.export.mending import Change
 from pipeline.export.splicing import splice, survey
@@ -185,15 +185,51 @@ def is_in_place(exports: Path, file: ExportFile, stamps: Stamps) -> bool:
     return True
 
 
+def must_take_drafts(exports: Path, *folders: str) -> None:
+    """Raises WarehouseError where drafts can't be moved to these folders: a look at what they are, before any work."""
+    device = exports.stat().st_dev
+    for folder in (exports / name for name in (DRAFTS, *folders)):
+        if folder.is_dir():
+            if folder.stat().st_dev != device:
+                raise _elsewhere(exports, folder)
+        elif folder.exists() or folder.is_symlink():
+            raise WarehouseError(f"{folder}: is no folder, and one belongs there; {advice.try_again()}")
+
+
 def make_places(exports: Path, files: Iterable[ExportFile]) -> None:
-    """Makes sure that drafts can be moved to where they belong: better to fail before a run is published than after."""
-    for target in (exports / file.path for file in files if draft_path(exports, file.path).exists()):
+    """Makes sure that drafts can be moved to where they belong: better to fail before a run is published than after.
+
+    Raises OSError, or WarehouseError where only a look at the folder tells what is wrong.
+    """
+    for file in files:
+        source, target = draft_path(exports, file.path), exports / file.path
+        if not source.exists():
+            continue
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.is_dir():
             raise IsADirectoryError(errno.EISDIR, "is a folder where a file belongs", str(target))
-        probe = target.with_name(f".{target.name}.probe")
-        probe.write_bytes(b"")
-        probe.unlink()
+        if target.is_mount():
+            raise OSError(errno.EBUSY, "is mounted by itself, so no new file can take its place", str(target))
+        _try_move(exports, source.with_name(f".{target.name}.probe"), target.with_name(f".{target.name}.probe"))
+
+
+def _try_move(exports: Path, source: Path, target: Path) -> None:
+    source.write_bytes(b"")
+    try:
+        source.replace(target)
+    except OSError as error:
+        source.unlink()
+        if error.errno == errno.EXDEV:
+            raise _elsewhere(exports, target.parent) from error
+        raise OSError(error.errno, error.strerror, str(target)) from error
+    target.unlink()
+
+
+def _elsewhere(exports: Path, folder: Path) -> WarehouseError:
+    return WarehouseError(
+        f"{folder}: lies on another file system than {exports}, so a published file can't be moved there in one step; "
+        f"next: make it an ordinary folder, or let --exports name a folder on that file system, and give the same command again"
+    )
 
 
 def put_in_place(exports: Path, files: Iterable[ExportFile], *, trusted: bool = False) -> list[ExportFile]:

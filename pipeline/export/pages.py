@@ -7,6 +7,7 @@ import os
 import shutil
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pyarrow as pa
 
 from pipeline.disk import file_sha256, naming
 from pipeline.engine import quoted
-from pipeline.errors import DamageError, GateError
+from pipeline.errors import DamageError, GateError, WarehouseError
 from pipeline.export import files, manifest
 from pipeline.export.page_folder import FOLDER, MANIFEST, MANIFEST_NAME, STALE, is_in_place
 from pipeline.export.playbooks import INDEX, TABLE
@@ -68,7 +69,7 @@ def _draft(run: Run, in_place: ExportFile | None) -> ExportFile:
         drafts.rmdir()
         engine.materialise("run.drafted", "select * from run.wanted where false")
         return file
-    run.bind("before.rows", run.table_before(TABLE) or run.store.read(TABLE, run.store.first_version(TABLE)))
+    _bind_before(run)
     if in_place is not None:
         # The index is in no table, so it is always written.
         engine.define("run.there", "select file, page_sha256 from before.rows")
@@ -86,6 +87,19 @@ def _draft(run: Run, in_place: ExportFile | None) -> ExportFile:
         _write_stale(run, in_place, drafts / STALE)
         path.replace(drafts / MANIFEST_NAME)
     return file
+
+
+def _bind_before(run: Run) -> None:
+    """Makes `before.rows` the hashes of the pages that were published last.
+
+    Where their table is damaged, which only a restore comes past, none are known: then the manifest in place says what is ours.
+    """
+    run.bind("before.rows", run.store.read(TABLE, run.store.first_version(TABLE)))
+    with suppress(WarehouseError):
+        if (before := run.table_before(TABLE)) is not None:
+            run.bind("before.published", before)
+            run.engine.materialise("before.pages", "select file, page_sha256 from before.published")
+            run.engine.define("before.rows", "select file, page_sha256 from before.pages")
 
 
 def _bind_wanted(run: Run) -> None:

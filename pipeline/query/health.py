@@ -12,6 +12,7 @@ from pipeline.reader import Warehouse
 from pipeline.reports.receipts import warnings_of
 from pipeline.reports.summary import drifted, first_of
 from pipeline.settings import opened_gates
+from pipeline.store import owner
 from pipeline.store.snapshots import Snapshot
 
 # An audit is worth repeating after so many published runs.
@@ -62,7 +63,14 @@ def _examined(warehouse: Warehouse, exports: Path) -> Health:
     if (trouble := search.trouble(warehouse, newest)) is not None:
         found.attention.append(trouble)
         found.next_step = advice.command("index")
-    _look_at_files(found, exports, newest, Stamps(warehouse.store.root / files.STAMPS))
+    if owner.is_foreign(exports, warehouse.store):
+        found.broken = True
+        found.next_step = advice.run_into(advice.free(exports))
+        found.attention.insert(
+            0, f"{exports}: belongs to another warehouse; the next command gives this one a folder of its own"
+        )
+    else:
+        _look_at_files(found, exports, newest, Stamps(warehouse.store.root / files.STAMPS))
     _look_at_audits(found, published, good)
     last = warehouse.last_run()
     if last is not None and not last["overall_passed"]:

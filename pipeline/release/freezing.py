@@ -120,7 +120,7 @@ def _begin(settings: Settings, name: str, reporter: Reporter, tests: str | None)
 def _decide(attempt: _Attempt, reporter: Reporter) -> dict[str, Any]:
     """Holds the gates that look at the warehouse, which stays locked until the release is pinned; returns the manifest."""
     settings, verdicts = attempt.settings, attempt.verdicts
-    with locked(settings.warehouse), session.opened(settings, reporter) as run:
+    with session.opened(settings, reporter) as run:
         session.recover(run, trusting=True)
         began_with, attempt.snapshot = attempt.snapshot.snapshot, run.before or attempt.snapshot
         attempt.library = run.library

@@ -1,6 +1,7 @@
 """Delta: the one place that reads and writes tables. Every read names a version; every write says what it was made from."""
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
@@ -29,6 +31,8 @@ CONFIGURATION = {
 }
 TARGET_FILE_BYTES = 256 * 1024 * 1024
 COMPACTED_FILE_BYTES = 16 * 1024 * 1024
+# The ending of what was taken out of a table because nobody can read it.
+DAMAGED = ".damaged"
 UNUSABLE = frozenset("%\\[]^|*?#")
 
 
@@ -45,14 +49,12 @@ class DeltaStore:
     """The Delta tables below one folder, `<room>/<table>`."""
 
     def __init__(self, root: Path, tables: Mapping[str, Table]) -> None:
-        self.root = root.absolute()
+        self.root = must_be_usable(root)
         self.tables = tables
         self._read: dict[tuple[str, int], Version] = {}
         self._newest: dict[str, int] = {}
         # Opened at the newest version: opening a table takes as long as many a statement.
         self._opened: dict[str, DeltaTable] = {}
-        if bad := sorted(c for c in set(str(self.root)) if c in UNUSABLE or not c.isprintable()):
-            raise WarehouseError(f"{str(self.root)!r}: Delta can't keep tables below a path with {', '.join(map(repr, bad))}")
 
     def path(self, table: str) -> Path:
         room, name = table.split(".")
@@ -89,6 +91,12 @@ class DeltaStore:
         if table not in self._newest:
             self.read(table)
         return self._newest[table]
+
+    def identity(self, table: str) -> str:
+        """Returns the id that Delta gave to a table when it was made; a table that was moved or copied keeps it."""
+        with _explained(table, self.path(table)):
+            opened = self._opened.get(table) or DeltaTable(str(self.path(table)))
+            return str(opened.metadata().id)
 
     def read(self, table: str, version: int | None = None) -> Version:
         """Returns the files of a table at a version, by default the newest."""
@@ -189,6 +197,36 @@ class DeltaStore:
                 )
         return self._moved(table, opened)
 
+    def set_aside_torn_commit(self, table: str) -> Path | None:
+        """Renames the newest file of a table's log where it is no JSON, so that the version before can be opened again."""
+        path = self.path(table) / "_delta_log" / f"{self.last_in_log(table):020}.json"
+        if not path.is_file() or _is_json(path.read_bytes()):
+            return None
+        path.rename(path.with_suffix(DAMAGED))
+        return path
+
+    def set_aside_lost_checkpoints(self, table: str) -> None:
+        """Renames checkpoints that can't be read, and the note that names one which is not there: every commit is kept too."""
+        log = self.path(table) / "_delta_log"
+        hint = log / "_last_checkpoint"
+        for path in log.glob("*.checkpoint*.parquet"):
+            try:
+                pq.read_table(path)
+            except (OSError, pa.ArrowException):
+                path.rename(path.with_suffix(DAMAGED))
+        if hint.is_file() and not any(log.glob(f"{_version_in(hint):020}.checkpoint*.parquet")):
+            hint.rename(hint.with_suffix(DAMAGED))
+
+    def take_out(self, table: str, files: Sequence[Path]) -> None:
+        """Takes files that are lost, or that nobody can read, out of the newest version of a table."""
+        for path in files:
+            if path.exists():
+                path.rename(path.with_suffix(DAMAGED))
+        with _explained(table, self.path(table)):
+            opened = self._take(table)
+            opened.repair(post_commithook_properties=HOOKS)
+        self._moved(table, opened)
+
     def unneeded(self, table: str, versions: Sequence[int]) -> list[Path]:
         """Returns the Parquet files in a table's folder that none of these versions reads.
 
@@ -247,6 +285,24 @@ class DeltaStore:
             opened.update_incremental()  # of some commits the table that they went through learns nothing
             self._newest[table], self._opened[table] = self._seen(table, opened).version, opened
         return self._newest[table]
+
+
+def must_be_usable(root: Path) -> Path:
+    """Returns the full path of a warehouse. Raises WarehouseError where Delta, which follows links, can't keep tables there.
+
+    A link with such a name to a folder with a plain one is followed.
+    """
+    real = Path(os.path.realpath(root))
+    if bad := _unusable(real):
+        raise WarehouseError(
+            f"{str(real)!r}: Delta can't keep tables below a path with {', '.join(map(repr, bad))}; next: rename that folder, "
+            "or give the same command with --warehouse and another"
+        )
+    return real if _unusable(root.absolute()) else root.absolute()
+
+
+def _unusable(path: Path) -> list[str]:
+    return sorted(c for c in set(str(path)) if c in UNUSABLE or not c.isprintable())
 
 
 def must_exist(root: Path) -> None:
@@ -309,8 +365,23 @@ def _damaged_in_log(folder: Path) -> Path | None:
         if path.name != (expected := f"{number:020}.json"):
             return folder / expected
         try:
-            for line in path.read_bytes().splitlines():
-                json.loads(line)
-        except (OSError, ValueError):
+            if not _is_json(path.read_bytes()):
+                return path
+        except OSError:
             return path
     return None
+
+
+def _version_in(hint: Path) -> int:
+    try:
+        return int(json.loads(hint.read_bytes())["version"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return -1
+
+
+def _is_json(commit: bytes) -> bool:
+    """True where every line of a commit is JSON, and there is one."""
+    try:
+        return bool([json.loads(line) for line in commit.splitlines()])
+    except ValueError:
+        return False

@@ -13,7 +13,6 @@ from pipeline.run import Reporter, Run
 from pipeline.settings import Settings
 from pipeline.store import ledger, snapshots
 from pipeline.store.contents import Content, verify_content
-from pipeline.store.delta import locked
 from pipeline.store.snapshots import Snapshot
 
 
@@ -50,7 +49,7 @@ def restore(settings: Settings, to: str, reporter: Reporter, *, dry_run: bool = 
     All of it is hashed again and held against what was published; only then is a snapshot published that names what it undid.
     Raises UsageError where nothing is named so, DamageError where a file is not what it was, and leaves what was published.
     """
-    with locked(settings.warehouse), session.opened(settings, reporter) as run:
+    with session.opened(settings, reporter, drafting=not dry_run, mending=True) as run:
         # Who restores may do so because something is not what it looks like.
         run.stamps.forget()
         session.recover(run, trusting=True)
@@ -59,7 +58,7 @@ def restore(settings: Settings, to: str, reporter: Reporter, *, dry_run: bool = 
             raise UsageError(f"{settings.warehouse}: nothing was published here yet, so there is nothing to restore")
         target = snapshots.resolve(published, to)
         undone = tuple(s.run_id for s in reversed(published) if s.snapshot > target.snapshot)
-        plan = Restored(None, target, undone, _steps(run, target))
+        plan = Restored(None, target, undone, _steps(run, target), run.lost)
         if dry_run:
             return plan
         snapshots.verify_rows(run.store, run.engine, target)
@@ -141,4 +140,4 @@ def _publish(run: Run, plan: Restored, contents: dict[str, Content]) -> Restored
     )
     session.make_places(run)
     notes = session.publish(run, snapshot)
-    return replace(plan, snapshot=snapshot.snapshot, notes=notes)
+    return replace(plan, snapshot=snapshot.snapshot, notes=plan.notes + notes)

@@ -15,7 +15,6 @@ from pipeline.models.tables import is_chronicle
 from pipeline.run import Reporter, Run
 from pipeline.settings import Settings
 from pipeline.store import readers, snapshots
-from pipeline.store.delta import locked
 from pipeline.store.snapshots import Snapshot
 from pipeline.upkeep import compaction
 
@@ -25,13 +24,14 @@ PATIENCE_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Vacuumed:
-    """kept, dropped: snapshots; files and bytes: what was removed, or would be."""
+    """kept, dropped: snapshots; files and bytes: what was removed, or would be; reasons: by run, all that kept its state."""
 
     kept: tuple[Snapshot, ...]
     dropped: tuple[Snapshot, ...]
     files: int
     bytes: int
     dry_run: bool
+    reasons: dict[str, tuple[str, ...]]
 
 
 def vacuum(settings: Settings, keep_runs: int, keep_days: float, reporter: Reporter, *, dry_run: bool = False) -> Vacuumed:
@@ -39,14 +39,15 @@ def vacuum(settings: Settings, keep_runs: int, keep_days: float, reporter: Repor
 
     The last good snapshot, releases and what somebody reads right now are always kept.
     """
-    with locked(settings.warehouse), session.opened(settings, reporter) as run:
+    with session.opened(settings, reporter) as run:
         session.recover(run)
         alive = [snapshot for snapshot in snapshots.read_all(run.store, run.engine) if not snapshot.vacuumed]
-        kept = _kept(run, alive, keep_runs, keep_days)
+        reasons = _reasons(run, alive, keep_runs, keep_days)
+        kept = tuple(snapshot for snapshot in alive if snapshot.run_id in reasons)
         dropped = tuple(snapshot for snapshot in alive if snapshot not in kept)
         paths = _unneeded(run, kept)
         size = shelf.freed(paths)
-        result = Vacuumed(tuple(kept), dropped, len(paths), size, dry_run)
+        result = Vacuumed(kept, dropped, len(paths), size, dry_run, reasons)
         if not dry_run and (paths or dropped):
             _write(run, result)
             for path in _not_read(run, kept, dropped, paths):
@@ -77,20 +78,24 @@ def _not_read(run: Run, kept: Iterable[Snapshot], dropped: Iterable[Snapshot], p
     return [path for path in paths if path in unneeded]
 
 
-def _kept(run: Run, alive: list[Snapshot], keep_runs: int, keep_days: float) -> list[Snapshot]:
+def _reasons(run: Run, alive: list[Snapshot], keep_runs: int, keep_days: float) -> dict[str, tuple[str, ...]]:
+    """Returns for every state that is kept, by its run, what keeps it."""
     since = datetime.now(UTC) - timedelta(days=keep_days)
     good = [snapshot.snapshot for snapshot in alive if snapshot.is_good]
     read = _read_now(run)
     newest = {snapshot.snapshot for snapshot in alive[-max(keep_runs, 1) :]}
-    return [
-        snapshot
-        for snapshot in alive
-        if snapshot.snapshot in newest
-        or snapshot.published_at >= since
-        or snapshot.snapshot in good[-1:]
-        or snapshot.releases
-        or str(snapshot.snapshot) in read
-    ]
+    found = {}
+    for snapshot in alive:
+        held = {
+            f"newest {keep_runs}": snapshot.snapshot in newest,
+            f"younger than {keep_days:g} days": snapshot.published_at >= since,
+            "last good": snapshot.snapshot in good[-1:],
+            **{f"release {name}": True for name in snapshot.releases},
+            "being read": str(snapshot.snapshot) in read,
+        }
+        if any(held.values()):
+            found[snapshot.run_id] = tuple(reason for reason, holds in held.items() if holds)
+    return found
 
 
 def _read_now(run: Run) -> set[str]:

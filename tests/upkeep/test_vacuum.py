@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import re
 import shutil
 import signal
 import threading
@@ -73,6 +74,11 @@ def test_what_is_kept(workspace: Workspace, history: History) -> None:
     before, indexed = parquet(workspace), index_files(workspace)
     done = vacuumed(workspace)
     assert (kept(done), [s.snapshot for s in done.dropped]) == ([2, 4, 5], [1, 3])
+    assert done.reasons == {
+        history.run_id(2): ("release v1",),
+        history.run_id(4): ("last good",),
+        history.run_id(5): ("newest 1",),
+    }
     gone = len(before - parquet(workspace)) + len(indexed - index_files(workspace))
     assert gone == done.files > 0 and not parquet(workspace) - before
     comes_back(workspace, history, (4, 2, 5))
@@ -84,6 +90,30 @@ def test_what_is_kept(workspace: Workspace, history: History) -> None:
             ):
                 refused(run_in(distill, workspace, *command), 2, history.run_id(number), "was vacuumed", history.run_id(2))
         assert "vacuumed" in passed(run_in(distill, workspace, "history")).out
+
+
+def test_each_state_is_kept_for_all_of_its_reasons(workspace: Workspace, history: History) -> None:
+    """What either option keeps is kept, and somebody may read it."""
+    asking = workspace.warehouse
+    with borrowed() as distill, asking.opened() as engine:
+        asking.find(engine, "3 runs ago")
+        done = vacuumed(workspace, 2, 0.5, dry_run=True)
+        both = ("newest 2", "younger than 0.5 days")
+        assert done.reasons[history.run_id(4)] == both
+        assert done.reasons[history.run_id(5)][:3] == (*both, "last good")
+        assert done.reasons[history.run_id(1)] == ("younger than 0.5 days",)
+        said = passed(run_in(distill, workspace, "vacuum", "--keep-runs", "2", "--keep-days", "0.5", "--dry-run")).out
+        for run_id, reasons in done.reasons.items():
+            assert re.search(rf"{run_id} +{', '.join(reasons)}", said)
+        assert done.reasons[history.run_id(2)] == ("younger than 0.5 days", "being read")
+
+
+@pytest.mark.parametrize("days", ["nan", "inf", "-inf", "-1", "1e308", "36501", "x", ""])
+def test_days_that_are_none(workspace: Workspace, days: str) -> None:
+    before = all_files(workspace.settings.warehouse)
+    with borrowed() as distill:
+        refused(run_in(distill, workspace, "vacuum", f"--keep-days={days}"), 2, "--keep-days")
+    assert all_files(workspace.settings.warehouse) == before
 
 
 def test_a_dry_run_says_the_same_and_removes_nothing(workspace: Workspace) -> None:

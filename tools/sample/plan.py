@@ -73,7 +73,7 @@ class Task:
         return self.is_contested() and self.number % REWORDED_EVERY != 0
 
     def asks(self, section: str, drawn: str | None) -> str | None:
-        """What an agent is asked: the same as all others of its task, or what was drawn for it alone; None if that is unsaid."""
+        """What an agent is asked: the same as all others of its task, or what was drawn for it alone; None if it is unsaid."""
         if not self.asks_the_same:
             return drawn
         rng = Random(f"{section} {self.number} {self.starts_ms}")
