@@ -80,7 +80,7 @@ def test_a_warehouse_that_does_not_exist_yet_is_refused_before_it_is_made(ours: 
     for mark in (True, False):
         if not mark:
             (ours.settings.exports / owner.MARK).unlink()
-        with pytest.raises(UsageError, match="next: `distill run-all .*--exports [^ ]*-2"):
+        with pytest.raises(UsageError, match=r"next: `distill run-all .*--exports [^ ]*-2"):
             new.run()
         assert not new.settings.warehouse.exists()
 
