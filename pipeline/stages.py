@@ -56,7 +56,7 @@ def models_hash(compiled: Models) -> str:
 
 def _land(run: Run, receipt: Receipt) -> dict[str, str]:
     schema = run.store.tables["raw.lines"].schema
-    load = Load(run.run_id, run.recorded_at, schema, run.settings.accept_rewrite)
+    load = Load(run.run_id, run.recorded_at, schema, run.settings.accept_rewrite, run.settings.max_line)
     landed = landing.land(run.settings.data, run.store, run.engine, load, run.reporter.advance)
     if not landed.sources:
         endings = ", ".join(f"*{suffix}" for suffix in SUFFIXES)

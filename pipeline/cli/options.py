@@ -1,18 +1,19 @@
 """Options that several commands share, each with its environment variable."""
 
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import click
 
 from pipeline import keyboard
 from pipeline.cli.console import natives_silenced, silence
 from pipeline.errors import TRY_AGAIN, DistillError
-from pipeline.settings import Gates, Settings
+from pipeline.settings import MAX_LINE, MOST_MAX_LINE, Gates, Settings
 
 FORMATS = ("table", "csv", "json", "jsonl", "parquet")
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -58,6 +59,31 @@ class Moment(click.ParamType[datetime]):
             return (moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment).astimezone(UTC)
         except OverflowError:
             self.fail(f"{value!r} is not within the years 1 to 9999 in UTC", param, ctx)
+
+
+class Size(click.ParamType[int]):
+    """A number of bytes such as 16MiB, 20MB or 5000."""
+
+    name = "size"
+    UNITS: ClassVar[dict[str, int]] = {"": 1, "b": 1} | {
+        f"{prefix}{suffix}": base**power
+        for power, prefix in enumerate("kmg", 1)
+        for suffix, base in (("b", 1000), ("ib", 1024))
+    }
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        found = re.fullmatch(r"\s*([0-9]{1,15})\s*([a-z]*)\s*", value, re.ASCII | re.IGNORECASE)
+        if found is None or found[2].lower() not in self.UNITS:
+            self.fail(f"{value!r} is not a size such as 16MiB, 20MB or 5000", param, ctx)
+        size = int(found[1]) * self.UNITS[found[2].lower()]
+        if not 1 <= size <= self._most:
+            self.fail(f"{value!r} is not between 1 byte and {self._most // 1024**2}MiB", param, ctx)
+        return size
 
 
 class Percent(click.FloatRange):
@@ -175,6 +201,14 @@ RUN_OPTIONS = (
     ),
     click.option("--strict", is_flag=True, help="Fail where a line had to be skipped."),
     click.option("--accept-rewrite", is_flag=True, help="Land files anew whose landed bytes changed, as a new generation."),
+    click.option(
+        "--max-line",
+        type=Size(MOST_MAX_LINE),
+        default=f"{MAX_LINE // 1024**2}MiB",
+        show_default=True,
+        help="Keep only size, hash and first 4 KiB of a line that is longer; it is skipped as too_long. At most "
+        f"{MOST_MAX_LINE // 1024**2}MiB.",
+    ),
     click.option("--recorded-at", type=Moment(), default=None, help="Landing time of new lines. [default: now]"),
     click.option(
         "--drift-threshold",

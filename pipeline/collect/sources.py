@@ -14,7 +14,7 @@ import zstandard
 from pipeline.disk import HASH_BLOCK
 from pipeline.errors import InputError
 
-SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst")
+SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".ndjson", ".ndjson.gz", ".ndjson.zst")
 # What reading a file to its end may raise, packed ones included.
 READ_ERRORS = (OSError, EOFError, zlib.error, zstandard.ZstdError)
 
