@@ -1,8 +1,6 @@
 """The bytes of a file in blocks of whole lines. Of a line that is too long to be held only the gist is kept."""
 
-import codecs
 import hashlib
-import unicodedata
 from collections.abc import Iterator
 from enum import Enum
 from typing import IO, NamedTuple
@@ -10,8 +8,6 @@ from typing import IO, NamedTuple
 CHUNK_BYTES = 8 * 1024 * 1024
 # So much is kept of a line that is too long.
 HEAD_BYTES = 4096
-# So many characters of a line are enough to see that it is not blank, nearly always.
-_FIRST = 64
 
 
 class Kind(Enum):
@@ -53,7 +49,6 @@ class LongLine:
         self._size = 0
         self._head = b""
         self._is_blank = True
-        self._decoder = codecs.getincrementaldecoder("utf-8")()
         self._return = b""
 
     def add(self, data: bytes) -> None:
@@ -65,31 +60,16 @@ class LongLine:
         self._hasher.update(line)
         self._size += len(line)
         self._head += line[: HEAD_BYTES - len(self._head)]
-        if self._is_blank:
-            try:
-                self._is_blank = is_invisible(self._decoder.decode(line))
-            except UnicodeDecodeError:
-                self._is_blank = False
+        self._is_blank = self._is_blank and (not line or line.isspace())
 
     def gist(self) -> Gist:
         """Returns what is kept, once the line has ended."""
-        is_cut = bool(self._decoder.getstate()[0])
-        return Gist(self._size, self._hasher.hexdigest(), self._head, self._is_blank and not is_cut)
+        return Gist(self._size, self._hasher.hexdigest(), self._head, self._is_blank)
 
 
 def gist_of(line: bytes) -> Gist:
     """Returns what is kept of a line that is there as a whole."""
     return Gist(len(line), hashlib.sha256(line).hexdigest(), line[:HEAD_BYTES])
-
-
-def is_invisible(text: str) -> bool:
-    """True where a text has no character that shows: only separators, control and format characters."""
-    return all(map(_is_invisible, text[:_FIRST])) and all(map(_is_invisible, set(text)))
-
-
-def _is_invisible(character: str) -> bool:
-    category = unicodedata.category(character)
-    return category[0] == "Z" or category in ("Cc", "Cf")
 
 
 def blocks(stream: IO[bytes], max_line: int) -> Iterator[Block]:

@@ -12,7 +12,7 @@ from uuid import uuid4
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.collect.blocks import Gist, gist_of, is_invisible
+from pipeline.collect.blocks import Gist, gist_of
 from pipeline.collect.lines import Line, read_line
 from pipeline.errors import WarehouseError, explained
 from pipeline.settings import MAX_LINE
@@ -136,18 +136,8 @@ def _row(offset: int, raw: bytes, max_line: int) -> Landing | None:
     if not raw or raw.isspace():
         return None
     if len(raw) > max_line:
-        return None if _is_blank(raw) else _too_long(offset, gist_of(raw))
-    line = read_line(raw, offset)
-    if line.status == "invalid_json" and _is_blank(raw):
-        return None
-    return Landing(offset, raw, hashlib.sha256(raw).hexdigest(), line)
-
-
-def _is_blank(raw: bytes) -> bool:
-    try:
-        return is_invisible(raw.decode())
-    except UnicodeDecodeError:
-        return False
+        return _too_long(offset, gist_of(raw))
+    return Landing(offset, raw, hashlib.sha256(raw).hexdigest(), read_line(raw, offset))
 
 
 def _too_long(offset: int, gist: Gist) -> Landing:
