@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipeline import keyboard
+from pipeline.collect.advice import named
 from pipeline.errors import DistillError, GateError, ModelError
 from pipeline.index import indexing
 from pipeline.reports.receipts import Receipt
@@ -183,12 +184,38 @@ def _warn(run: Run, stage: Stage, receipt: Receipt) -> None:
     receipt.warnings += [f"versions.lock: {finding}" for finding in run.library.unlocked()]
     for name, held in receipt.record_counts["by_stream"].items():
         if "unmapped" in held:
-            receipt.warnings.append(f"stream {name} has no model and stays in raw.lines; add sql/1_evidence/{name}.sql")
+            receipt.warnings.append(
+                f"stream {name} has no model: nothing is made of its {_lines(held['unmapped'])}, which stay in raw.lines; "
+                f"add 1_evidence/{name}.sql and 2_scored/{name}.sql to a folder and give that with --sql"
+            )
     if skipped := receipt.record_counts["skipped"]:
-        finding = f"{skipped} line{'s were' if skipped > 1 else ' was'} skipped"
+        finding = f"{skipped:,} line{'s were' if skipped > 1 else ' was'} skipped"
         if run.settings.strict:
             raise GateError(f"{finding}, and --strict allows none: {_skips(run, skipped)}")
         receipt.warnings.append(f'{finding}; see `distill sql "select * from evidence.skips"`')
+    _nothing_came_out(run, receipt)
+
+
+def _nothing_came_out(run: Run, receipt: Receipt) -> None:
+    """Raises GateError where lines are landed, and not one of them became a record."""
+    counts = receipt.record_counts
+    lines = counts["in"] + counts["unmapped"]
+    if counts["out"] or not lines:
+        return
+    why = []
+    if counts["unmapped"]:
+        streams = [name for name, held in counts["by_stream"].items() if held.get("unmapped")]
+        why.append(f"{_lines(counts['unmapped'])} of streams without a model ({named(streams)})")
+    if counts["skipped"]:
+        why.append(f"{_lines(counts['skipped'])} skipped: {_skips(run, counts['skipped'])}")
+    raise GateError(
+        f"{_lines(lines)} landed, and no record came of any: {'; '.join(why)}. They stay landed; next: name the folder of "
+        "the streams with `distill run-all --data DIR`, or give models of your own with `distill run-all --sql DIR`"
+    )
+
+
+def _lines(amount: int) -> str:
+    return f"{amount:,} line{'' if amount == 1 else 's'}"
 
 
 def _skips(run: Run, amount: int) -> str:

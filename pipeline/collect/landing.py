@@ -39,6 +39,8 @@ class Landed:
     lines, blank:  non-blank lines landed and blank lines met, per stream
     partial_tails: files whose last line is not complete yet
     rewritten:     files that began a new generation
+    files:         names of the files of streams
+    passed_over:   names of all other files
     bytes:         bytes landed
     """
 
@@ -47,6 +49,8 @@ class Landed:
     blank: Counter[str] = field(default_factory=Counter)
     partial_tails: list[str] = field(default_factory=list)
     rewritten: list[str] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+    passed_over: list[str] = field(default_factory=list)
     bytes: int = 0
 
 
@@ -59,7 +63,9 @@ def land(data: Path, store: DeltaStore, engine: Engine, load: Load, progress: Ca
     landed, stamps = Landed(), Stamps(store.root / ".sources.json")
     known = ledger.states(store, engine)
     before = dict(known)
-    files = _landed_files(discover(data), known, stamps, load, landed, store, progress)
+    found = discover(data)
+    landed.files, landed.passed_over = [file.name for file in found.files], found.others
+    files = _landed_files(found.files, known, stamps, load, landed, store, progress)
     if files:
         commit_checked(store, engine, "raw.lines", files, {"run_id": load.load_id})
     if changed := [state for name, state in known.items() if state != before.get(name)]:
