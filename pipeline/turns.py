@@ -192,8 +192,9 @@ def _warn(run: Run, stage: Stage, receipt: Receipt) -> None:
         finding = f"{skipped:,} line{'s were' if skipped > 1 else ' was'} skipped"
         if run.settings.strict:
             raise GateError(f"{finding}, and --strict allows none: {_skips(run, skipped)}")
-        receipt.warnings.append(f'{finding}; see `distill sql "select * from evidence.skips"`')
     _nothing_came_out(run, receipt)
+    if skipped:
+        receipt.warnings.append(f'{finding}; see `distill sql "select * from evidence.skips"`')
 
 
 def _nothing_came_out(run: Run, receipt: Receipt) -> None:
