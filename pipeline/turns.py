@@ -3,13 +3,14 @@
 import json
 from collections import deque
 from collections.abc import Generator, Mapping, Sequence
+from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from pipeline import keyboard
 from pipeline.collect.advice import named
-from pipeline.errors import DistillError, GateError, ModelError
+from pipeline.errors import NO_MEMORY, DistillError, GateError, ModelError, WarehouseError
 from pipeline.index import indexing
 from pipeline.reports.receipts import Receipt
 from pipeline.run import Run
@@ -89,10 +90,12 @@ class _Sequence:
             return
         except StopIteration as done:
             turn.state = done.value
-        except DistillError as error:
+        except (DistillError, MemoryError, BrokenExecutor) as error:
+            # A worker process that is gone was ended by the system, which does so where memory is short.
+            failure = error if isinstance(error, DistillError) else WarehouseError(NO_MEMORY)
             turn.receipt.status = "failed"
-            turn.receipt.errors.append(str(error))
-            turn.error = error
+            turn.receipt.errors.append(str(failure))
+            turn.error = failure
             self.failed.add(turn.stage.name)
         turn.steps, turn.receipt.ended_at = None, datetime.now(UTC)
         turn.receipt.worked += turn.receipt.ended_at - since

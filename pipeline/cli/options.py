@@ -12,7 +12,7 @@ import click
 
 from pipeline import keyboard
 from pipeline.cli.console import natives_silenced, silence
-from pipeline.errors import TRY_AGAIN, DistillError
+from pipeline.errors import NO_MEMORY, TRY_AGAIN, DistillError
 from pipeline.settings import MAX_LINE, MOST_MAX_LINE, Gates, Settings
 
 FORMATS = ("table", "csv", "json", "jsonl", "parquet")
@@ -33,6 +33,9 @@ class Command(click.Command):
         except DistillError as error:
             click.echo(f"distill: {error}", err=True)
             sys.exit(error.exit_code)
+        except MemoryError:
+            click.echo(f"distill: {NO_MEMORY}", err=True)
+            sys.exit(3)
         except BrokenPipeError:
             # Whoever read the output, such as `head`, has seen enough.
             silence(sys.stdout.fileno())
@@ -143,7 +146,9 @@ def as_of_option(function: Function) -> Function:
 
 
 def data_option(function: Function) -> Function:
-    return folder("data", "data/_kb", "Folder of the streams: <stream>.jsonl[.gz|.zst], or folders of such files.")(function)
+    return folder(
+        "data", "data/_kb", "Folder of the streams: <stream>.jsonl or .ndjson, [.gz|.zst], or folders of such files."
+    )(function)
 
 
 RUN_OPTIONS = (

@@ -18,6 +18,8 @@ from pipeline.errors import WarehouseError, explained
 from pipeline.settings import MAX_LINE
 
 ROWS_PER_GROUP = 16384
+BYTES_PER_GROUP = 4 * 1024 * 1024
+MOST_WAITING = 1000
 # Columns that repeat themselves; looking for repeats in the others costs time and gains nothing.
 REPEATING = ["source", "source_file", "generation", "status", "detail", "load_id", "recorded_at"]
 # Columns by which readers skip parts of a file.
@@ -70,6 +72,9 @@ class LineWriter:
         self._schema, self._read = schema, read
         self._writer: pq.ParquetWriter | None = None
         self._rows = 0
+        # Rows of small files wait for more: who reads the table pays for every group of rows.
+        self._waiting: list[pa.RecordBatch] = []
+        self._bytes = 0
 
     def add(self, chunk: Chunk) -> tuple[Chunk, int]:
         """Reads the lines of a chunk and writes them; returns the chunk without its data, and how many rows it gave.
@@ -77,16 +82,25 @@ class LineWriter:
         Raises WarehouseError where they can't be written.
         """
         read, batch = self._read(chunk)
+        if batch.num_rows:
+            self._waiting.append(batch)
+            self._bytes += batch.nbytes
+            self._rows += batch.num_rows
+        if self._bytes >= BYTES_PER_GROUP or len(self._waiting) >= MOST_WAITING:
+            self._write()
+        return read, batch.num_rows
+
+    def _write(self) -> None:
+        waiting, self._waiting, self._bytes = self._waiting, [], 0
         try:
-            if batch.num_rows:
-                self._opened().write_batch(batch, row_group_size=ROWS_PER_GROUP)
+            self._opened().write_table(pa.Table.from_batches(waiting).combine_chunks(), row_group_size=ROWS_PER_GROUP)
         except OSError as error:
             raise WarehouseError(f"{self._path}: can't be written: {explained(error)}") from None
-        self._rows += batch.num_rows
-        return read, batch.num_rows
 
     def close(self) -> tuple[Path, int, int] | None:
         """Ends the file; returns its path, rows and bytes, or None where there was no row."""
+        if self._waiting:
+            self._write()
         if self._writer is None:
             return None
         try:

@@ -42,8 +42,8 @@ class SourceFile:
 class ZstdReader(io.RawIOBase):
     """The bytes of a .zst file. Unlike zstandard's own reader it tells a file that was cut off from one that ended."""
 
-    # Little at a time: a hostile file unpacks to thousands of times its size.
-    PACKED_BYTES = 16 * 1024
+    # Little at a time: a hostile file unpacks to 32,768 times its size.
+    PACKED_BYTES = 1024
 
     def __init__(self, path: Path) -> None:
         self._packed = path.open("rb")

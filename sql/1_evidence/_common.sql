@@ -1,6 +1,6 @@
 -- What every stream has in common. A stream's own model overrides the columns that it names.
 -- grain: one row per object line of a stream
--- version: 1
+-- version: 2
 
 select
     source,
@@ -8,6 +8,7 @@ select
     line_offset,
     sig_hash,
     recorded_at,
+    is_giant,
     cast(null as varchar) as time_field,
     case
         when field.run_id is not null or has_key(line, 'run_id') then filled(text(field.run_id))

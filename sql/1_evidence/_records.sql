@@ -1,6 +1,6 @@
 -- Settles time and task of every candidate, or the reason why it can't be evidence.
 -- grain: one row per candidate
--- version: 1
+-- version: 2
 
 with candidates as (
     select
@@ -41,11 +41,13 @@ select
     sig_hash,
     recorded_at,
     case
+        when is_giant then 'too_long'
         when time_field is null then 'missing_timestamp'
         when occurred_at is null then 'invalid_timestamp'
         when settled_task_id is null then 'schema_violation'
     end as skip_reason,
     case
+        when is_giant then 'longer than 64 MiB, and landed whole by an older release'
         when time_field is null then 'the time field is absent or null'
         when occurred_at is null then 'not a time: ' || substr(time_field, 1, 100)
         when settled_task_id is null then 'no task_id, no fallback and no run_id'
