@@ -146,12 +146,19 @@ def elsewhere() -> str:
 
 def run_into(exports: str) -> str:
     """Returns the command of a run that writes its corpora to another folder."""
+    return _run_with("exports", exports)
+
+
+def run_on(data: Path) -> str:
+    """Returns the command of a run that reads another data directory."""
+    return _run_with("data", str(data))
+
+
+def _run_with(name: str, path: str) -> str:
     call = _CALL.get()
-    words = ["distill", "run-all"]
-    for name in FOLDERS:
-        path = exports if name == "exports" else call.folder(name)
-        words += [f"--{name}", path] if path is not None else []
-    return _typed([*words, *call.switches])
+    folders = {folder: path if folder == name else call.folder(folder) for folder in FOLDERS}
+    given = [word for folder, place in folders.items() if place is not None for word in (f"--{folder}", place)]
+    return _typed(["distill", "run-all", *given, *call.switches])
 
 
 def free(path: str | Path) -> str:

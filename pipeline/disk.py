@@ -61,6 +61,12 @@ class BlockHash:
                 self._done.append(self._block.digest())
                 self._block, self._room = hashlib.sha256(), HASH_BLOCK
 
+    def copy(self) -> "BlockHash":
+        """Returns the hash of the same bytes, to which others may be added."""
+        other = BlockHash()
+        other._done, other._block, other._room = self._done.copy(), self._block.copy(), self._room
+        return other
+
     def hexdigest(self) -> str:
         return hashlib.sha256(b"".join([*self._done, self._block.digest()])).hexdigest()
 

@@ -3,6 +3,10 @@
 from pipeline.advice import try_again, way_out
 
 NOT_NEEDED = "next: put it back from a copy; all else is read and written without it"
+NO_MEMORY = (
+    "memory ran out; next: give the same command with `--threads 1` or a smaller `--max-line`, "
+    "or where the machine has more memory"
+)
 _SURROUNDINGS = (
     *("No space left", "Disk quota exceeded", "File too large", "Read-only file system", "Permission denied"),
     *("Operation not permitted", "Too many open files"),

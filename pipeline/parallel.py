@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import ExitStack
-from itertools import cycle
+from itertools import chain, cycle
 from multiprocessing import get_context, parent_process
 from threading import Thread
 from typing import Any, TypeVar
@@ -16,6 +16,8 @@ Result = TypeVar("Result")
 Last = TypeVar("Last")
 
 SIZE_BEFORE_A_POOL = 48 * 1024 * 1024
+# So much is worked on at a time, on however many cores: what comes of an item may take thirty times its size.
+SIZE_IN_FLIGHT = 64 * 1024 * 1024
 CORES = os.cpu_count() or 1
 
 
@@ -64,13 +66,17 @@ def ordered_map(
             for _ in range(CORES)
         ]
         turns = cycle(workers)
-        running: deque[Future[Result]] = deque([next(turns).submit(_apply, use, following)])
-        for item in iterator:
-            running.append(next(turns).submit(_apply, use, item))
-            if len(running) > len(workers) + 1:
-                yield running.popleft().result()
-        while running:
-            yield running.popleft().result()
+        running: deque[tuple[Future[Result], int]] = deque()
+        in_flight = 0
+        for item in chain([following], iterator):
+            running.append((next(turns).submit(_apply, use, item), size(item)))
+            in_flight += size(item)
+            while len(running) > len(workers) + 1 or (in_flight > SIZE_IN_FLIGHT and len(running) > 1):
+                future, done = running.popleft()
+                yield future.result()
+                in_flight -= done
+        for future, _ in running:
+            yield future.result()
         ended += [last.result() for last in [worker.submit(_apply_last, end) for worker in workers]]
 
 

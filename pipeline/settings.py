@@ -6,6 +6,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+# Of longer lines only the gist is kept; --max-line moves it, up to what the machine can still work with as one text.
+MAX_LINE = 16 * 1024 * 1024
+MOST_MAX_LINE = 64 * 1024 * 1024
+
 _PACKAGED_SQL = Path(__file__).parent / "_sql"
 _REPOSITORY_SQL = Path(__file__).parent.parent / "sql"
 OPTION = "the command line"
@@ -123,6 +127,7 @@ class Settings:
     gates: Gates = field(default_factory=Gates)
     strict: bool = False
     accept_rewrite: bool = False
+    max_line: int = MAX_LINE
     recorded_at: datetime | None = None
     drift_threshold: float = 20.0
     threads: int | None = None

@@ -5,9 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline import counts
-from pipeline.collect import evidence, landing
+from pipeline.collect import evidence, landing, surroundings
 from pipeline.collect.chunks import Load
-from pipeline.collect.sources import SUFFIXES
 from pipeline.export import corpora, files, page_folder, pages, playbooks
 from pipeline.export.corpora import EXPORTS, Export
 from pipeline.index import fulltext, indexing
@@ -58,13 +57,10 @@ def models_hash(compiled: Models) -> str:
 
 def _land(run: Run, receipt: Receipt) -> dict[str, str]:
     schema = run.store.tables["raw.lines"].schema
-    load = Load(run.run_id, run.recorded_at, schema, run.settings.accept_rewrite)
+    load = Load(run.run_id, run.recorded_at, schema, run.settings.accept_rewrite, run.settings.max_line)
     landed = landing.land(run.settings.data, run.store, run.engine, load, run.reporter.advance)
-    if not landed.sources:
-        endings = ", ".join(f"*{suffix}" for suffix in SUFFIXES)
-        receipt.warnings.append(
-            f"{run.settings.data}: holds no stream ({endings}), so nothing was landed; is it the right --data?"
-        )
+    known = {model.stem for model in run.library.room("evidence")}
+    receipt.warnings += surroundings.warnings_about(run.settings.data, landed, known)
     receipt.warnings += [
         f"{name}: its last line is not complete yet and is read again next run" for name in landed.partial_tails
     ]

@@ -3,12 +3,14 @@
 import json
 from collections import deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from pipeline import advice, keyboard
-from pipeline.errors import DistillError, GateError, ModelError
+from pipeline.collect.surroundings import named
+from pipeline.errors import NO_MEMORY, DistillError, GateError, ModelError, WarehouseError
 from pipeline.index import indexing
 from pipeline.reports.receipts import Receipt
 from pipeline.run import Run
@@ -88,10 +90,12 @@ class _Sequence:
             return
         except StopIteration as done:
             turn.state = done.value
-        except DistillError as error:
+        except (DistillError, MemoryError, BrokenExecutor) as error:
+            # A worker process that is gone was ended by the system, which does so where memory is short.
+            failure = error if isinstance(error, DistillError) else WarehouseError(NO_MEMORY)
             turn.receipt.status = "failed"
-            turn.receipt.errors.append(str(error))
-            turn.error = error
+            turn.receipt.errors.append(str(failure))
+            turn.error = failure
             self.failed.add(turn.stage.name)
         turn.steps, turn.receipt.ended_at = None, datetime.now(UTC)
         turn.receipt.worked += turn.receipt.ended_at - since
@@ -191,12 +195,17 @@ def _warn(run: Run, stage: Stage, receipt: Receipt) -> None:
     receipt.warnings += [f"versions.lock: {finding}" for finding in run.library.unlocked()]
     for name, held in receipt.record_counts["by_stream"].items():
         if "unmapped" in held:
-            receipt.warnings.append(f"stream {name} has no model and stays in raw.lines; add sql/1_evidence/{name}.sql")
+            receipt.warnings.append(
+                f"stream {name} has no model: nothing is made of its {_lines(held['unmapped'])}, which stay in raw.lines; "
+                f"add 1_evidence/{name}.sql and 2_scored/{name}.sql to a folder and give that with --sql"
+            )
     receipt.warnings += _mistyped(receipt.record_counts)
     if skipped := receipt.record_counts["skipped"]:
-        finding = f"{skipped} line{'s were' if skipped > 1 else ' was'} skipped"
+        finding = f"{skipped:,} line{'s were' if skipped > 1 else ' was'} skipped"
         if run.settings.strict:
             raise GateError(f"{finding}, and --strict allows none: {_skips(run, skipped)}")
+    _nothing_came_out(run, receipt)
+    if skipped:
         receipt.warnings.append(f"{finding}; see `{advice.command('sql', 'select * from evidence.skips')}`")
 
 
@@ -206,11 +215,33 @@ def _mistyped(counts: dict[str, Any]) -> Iterator[str]:
     for stream, fields in counts.get("mistyped", {}).items():
         lines, mistyped = (counts["by_stream"][stream][name] for name in ("lines", "mistyped"))
         if mistyped > MANY_MISTYPED * lines:
-            named = ", ".join(f"{field} (first at {held['example']})" for field, held in fields.items())
+            places = ", ".join(f"{field} (first at {held['example']})" for field, held in fields.items())
             yield (
                 f"stream {stream}: {mistyped:,} of {lines:,} lines have a value of the wrong type, which counts as missing: "
-                f"{named}; see `distill health --evidence`"
+                f"{places}; see `{advice.command('health', '--evidence')}`"
             )
+
+
+def _nothing_came_out(run: Run, receipt: Receipt) -> None:
+    """Raises GateError where lines are landed, and not one of them became a record."""
+    counts = receipt.record_counts
+    lines = counts["in"] + counts["unmapped"]
+    if counts["out"] or not lines:
+        return
+    why = []
+    if counts["unmapped"]:
+        streams = [name for name, held in counts["by_stream"].items() if held.get("unmapped")]
+        why.append(f"{_lines(counts['unmapped'])} of streams without a model ({named(streams)})")
+    if counts["skipped"]:
+        why.append(f"{_lines(counts['skipped'])} skipped: {_skips(run, counts['skipped'])}")
+    raise GateError(
+        f"{_lines(lines)} landed, and no record came of any: {'; '.join(why)}. They stay landed; next: name the folder of "
+        "the streams with `distill run-all --data DIR`, or give models of your own with `distill run-all --sql DIR`"
+    )
+
+
+def _lines(amount: int) -> str:
+    return f"{amount:,} line{'' if amount == 1 else 's'}"
 
 
 def _skips(run: Run, amount: int) -> str:

@@ -41,6 +41,9 @@ create macro is_borrowed(reasons) as
 -- A time as microseconds, to add to.
 create macro microseconds(moment) as epoch_us(moment);
 
+-- Whether a line is longer than any that is read: 64 MiB, beyond which --max-line can't go. Older releases landed such lines.
+create macro is_giant(line) as strlen(line) > 67108864;
+
 -- A number that stands for two texts together, the same wherever the same engine runs.
 create macro pair_hash(a, b) as hash(a, b);
 

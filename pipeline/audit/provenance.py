@@ -94,7 +94,7 @@ def _untrue(rows: Iterable[Row]) -> Iterator[str]:
             yield f"{place}: there is no raw line with the record's sig_hash"
         elif hashlib.sha256(row["line"].encode()).hexdigest() != row["line_sha256"]:
             yield f"{place}: the line does not have the line_sha256 that is recorded"
-        elif read_line(row["line"].encode()).sig_hash != row["sig_hash"]:
+        elif read_line(row["line"].encode(), row["line_offset"]).sig_hash != row["sig_hash"]:
             yield f"{place}: the line does not have the sig_hash that is recorded"
 
 
@@ -110,14 +110,14 @@ def _changed(data: Path, name: str, rows: Iterator[Row], gone: dict[str, int]) -
 
 
 def _difference(row: Row, physical: Physical) -> str:
-    if physical.line is None:
+    if physical.sha256 is None:
         return physical.problem
-    if hashes.line_sha256(physical.line) != row["line_sha256"]:
+    if physical.sha256 != row["line_sha256"]:
         return (
             "the line is not the one that was landed; put the file back, or accept it with "
             f"`{advice.command('run-all', '--accept-rewrite')}`"
         )
-    if hashes.sig_hash(physical.line) != row["sig_hash"]:
+    if physical.line is not None and hashes.sig_hash(physical.line, row["line_offset"]) != row["sig_hash"]:
         return "the line does not have the sig_hash of the record that was made from it"
     return ""
 

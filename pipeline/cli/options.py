@@ -1,12 +1,13 @@
 """Options that several commands share, each with its environment variable."""
 
 import os
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -15,8 +16,8 @@ from pipeline import advice, keyboard
 from pipeline.advice import FOLDERS, Call
 from pipeline.cli.config import Sourced, switched_off
 from pipeline.cli.console import natives_silenced, silence
-from pipeline.errors import DistillError, UsageError
-from pipeline.settings import OPTION, Gates, Settings, as_option
+from pipeline.errors import NO_MEMORY, DistillError, UsageError
+from pipeline.settings import MAX_LINE, MOST_MAX_LINE, OPTION, Gates, Settings, as_option
 
 _UNUSED = "distill.unused"
 FORMATS = ("table", "csv", "json", "jsonl", "parquet")
@@ -67,6 +68,9 @@ class Command(click.Command):
         except DistillError as error:
             click.echo(f"distill: {error}", err=True)
             sys.exit(error.exit_code)
+        except MemoryError:
+            click.echo(f"distill: {NO_MEMORY}", err=True)
+            sys.exit(3)
         except BrokenPipeError:
             # Whoever read the output, such as `head`, has seen enough.
             silence(sys.stdout.fileno())
@@ -161,6 +165,31 @@ class Moment(click.ParamType[datetime]):
             self.fail(f"{value!r} is not within the years 1 to 9999 in UTC", param, ctx)
 
 
+class Size(click.ParamType[int]):
+    """A number of bytes such as 16MiB, 20MB or 5000."""
+
+    name = "size"
+    UNITS: ClassVar[dict[str, int]] = {"": 1, "b": 1} | {
+        f"{prefix}{suffix}": base**power
+        for power, prefix in enumerate("kmg", 1)
+        for suffix, base in (("b", 1000), ("ib", 1024))
+    }
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        found = re.fullmatch(r"\s*([0-9]{1,15})\s*([a-z]*)\s*", value, re.ASCII | re.IGNORECASE)
+        if found is None or found[2].lower() not in self.UNITS:
+            self.fail(f"{value!r} is not a size such as 16MiB, 20MB or 5000", param, ctx)
+        size = int(found[1]) * self.UNITS[found[2].lower()]
+        if not 1 <= size <= self._most:
+            self.fail(f"{value!r} is not between 1 byte and {self._most // 1024**2}MiB", param, ctx)
+        return size
+
+
 class Finite(click.FloatRange):
     """A number within bounds: what is not a number lies within none."""
 
@@ -239,7 +268,9 @@ def as_of_option(function: Function) -> Function:
 
 
 def data_option(function: Function) -> Function:
-    return folder("data", "data/_kb", "Folder of the streams: <stream>.jsonl[.gz|.zst], or folders of such files.")(function)
+    return folder(
+        "data", "data/_kb", "Folder of the streams: <stream>.jsonl or .ndjson, [.gz|.zst], or folders of such files."
+    )(function)
 
 
 def switch(declared: str, *names: str, **attributes: Any) -> Callable[[Function], Function]:
@@ -306,6 +337,14 @@ RUN_OPTIONS = (
     off_option("settlers", "Count only those settled by person:, test: and tool:."),
     switch("--strict", is_flag=True, help="Fail where a line had to be skipped."),
     click.option("--accept-rewrite", is_flag=True, help="Land files anew whose landed bytes changed, as a new generation."),
+    switch(
+        "--max-line",
+        type=Size(MOST_MAX_LINE),
+        default=f"{MAX_LINE // 1024**2}MiB",
+        show_default=True,
+        help="Keep only size, hash and first 4 KiB of a line that is longer; it is skipped as too_long. At most "
+        f"{MOST_MAX_LINE // 1024**2}MiB.",
+    ),
     click.option("--recorded-at", type=Moment(), default=None, help="Landing time of new lines. [default: now]"),
     switch(
         "--drift-threshold",

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -11,8 +10,8 @@ from pipeline.engine import quoted
 from pipeline.models.compile import Compiled, evidence_model
 from pipeline.run import Run
 
-# Objects of raw.lines files up to this size are read once and kept; each stream's SQL reads larger ones by itself.
-FEW_BYTES = 4 * 1024 * 1024
+# Objects of raw.lines files up to this size, unpacked, are read once and kept; each stream's SQL reads larger ones by itself.
+FEW_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -115,7 +114,7 @@ def _bind_lines(run: Run, streams: set[str], known: bool, files: tuple[str, ...]
     )
     engine.materialise("evidence.duplicates", run.library["evidence/_duplicates"].sql)
     objects = run.library["evidence/_objects"].sql
-    if sum(Path(file).stat().st_size for file in files) <= FEW_BYTES:
+    if engine.unpacked_bytes(files) <= FEW_BYTES:
         engine.materialise("evidence.few_objects", objects)
         objects = "select * from evidence.few_objects"
     engine.define("evidence.objects", objects)

@@ -13,6 +13,7 @@ from typing import IO
 import pyarrow as pa
 
 from pipeline import advice
+from pipeline.collect.blocks import Block, Kind, LongLine, blocks
 from pipeline.collect.chunks import Chunk, LineWriter, Load, read_chunk
 from pipeline.collect.lines import read_line
 from pipeline.collect.sources import READ_ERRORS, SourceFile, discover
@@ -25,12 +26,10 @@ from pipeline.store.delta import DeltaStore
 from pipeline.store.ledger import FileState
 from pipeline.store.writing import commit_checked
 
-CHUNK_BYTES = 8 * 1024 * 1024
-
 # A file, what is known of it, and whether a partial line follows what was landed, or None where that is to be read again.
 Found = tuple[SourceFile, FileState, bool | None]
 # Where new lines begin: the hash so far, the blocks that follow, and what is known of the file now.
-Place = tuple[BlockHash, Iterator[bytes], FileState]
+Place = tuple[BlockHash, Iterator[Block], FileState]
 
 
 @dataclass
@@ -41,6 +40,8 @@ class Landed:
     lines, blank:  non-blank lines landed and blank lines met, per stream
     partial_tails: files whose last line is not complete yet
     rewritten:     files that began a new generation
+    files:         names of the files of streams
+    passed_over:   names of all other files
     bytes:         bytes landed
     """
 
@@ -49,6 +50,8 @@ class Landed:
     blank: Counter[str] = field(default_factory=Counter)
     partial_tails: list[str] = field(default_factory=list)
     rewritten: list[str] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+    passed_over: list[str] = field(default_factory=list)
     bytes: int = 0
 
 
@@ -61,7 +64,9 @@ def land(data: Path, store: DeltaStore, engine: Engine, load: Load, progress: Ca
     landed, stamps = Landed(), Stamps(store.root / ".sources.json")
     known = ledger.states(store, engine)
     before = dict(known)
-    files = _landed_files(discover(data), known, stamps, load, landed, store, progress)
+    found = discover(data)
+    landed.files, landed.passed_over = [file.name for file in found.files], found.others
+    files = _landed_files(found.files, known, stamps, load, landed, store, progress)
     if files:
         commit_checked(store, engine, "raw.lines", files, {"run_id": load.load_id})
     if changed := [state for name, state in known.items() if state != before.get(name)]:
@@ -91,7 +96,7 @@ def _landed_files(
 
     def chunks() -> Iterator[Chunk]:
         # What was landed of the next file is read while the lines of one are.
-        for (file, before, tail), opened in threaded(_opened, found(), threads=1):
+        for (file, before, tail), opened in threaded(partial(_opened, load), found(), threads=1):
             if opened is not None:
                 states[file.name] = before
                 with opened.stream, _explained(file):
@@ -132,7 +137,7 @@ class Opened:
     place: Place | None
 
 
-def _opened(found: Found) -> tuple[Found, Opened | None]:
+def _opened(load: Load, found: Found) -> tuple[Found, Opened | None]:
     """Opens a file and reads what was landed of it, unless it is as it was."""
     file, before, tail = found
     if tail is not None:
@@ -140,7 +145,7 @@ def _opened(found: Found) -> tuple[Found, Opened | None]:
     seen, stream = stamp(file.path), file.open()
     try:
         with _explained(file):
-            return found, Opened(seen, stream, _place_to_go_on(stream, before))
+            return found, Opened(seen, stream, _place_to_go_on(stream, before, load.max_line))
     except BaseException:
         stream.close()
         raise
@@ -160,59 +165,82 @@ def _new_chunks(
         )
     landed.rewritten.append(file.name)
     with file.open() as stream:
-        place = BlockHash(), whole_lines(stream), FileState(file.source, file.name, states[file.name].generation + 1)
+        fresh = FileState(file.source, file.name, states[file.name].generation + 1)
+        place = BlockHash(), blocks(stream, load.max_line), fresh
         return (yield from _chunks(file, place, states, stamps, opened.seen, load))
 
 
-def _place_to_go_on(stream: IO[bytes], before: FileState) -> Place | None:
+def _place_to_go_on(stream: IO[bytes], before: FileState, max_line: int) -> Place | None:
     """Reads over the landed bytes; None where they are not what was landed."""
     hasher, size = BlockHash.read(stream, before.bytes)
     if size < before.bytes or hasher.hexdigest() != before.content_sha256:
         return None
-    blocks = whole_lines(stream)
+    following = blocks(stream, max_line)
     if before.ends_with_newline:
-        return hasher, blocks, before
-    first = next(blocks, b"")
+        return hasher, following, before
+    first = next(following, Block(b"")).data
     if first in (b"", b"\r"):
         return hasher, iter(()), before
     if (ending := re.match(rb"\r?\n", first)) is None:
         return None
     hasher.update(ending[0])
     after = replace(before, bytes=before.bytes + ending.end(), ends_with_newline=True)
-    return hasher, chain([first[ending.end() :]], blocks), after
-
-
-def whole_lines(stream: IO[bytes]) -> Iterator[bytes]:
-    """Yields blocks that end with a newline; the last one may lack it."""
-    pending: list[bytes] = []
-    while data := stream.read(CHUNK_BYTES):
-        if cut := data.rfind(b"\n") + 1:
-            yield b"".join([*pending, data[:cut]])
-            pending = [data[cut:]]
-        else:
-            pending.append(data)
-    yield b"".join(pending)
+    return hasher, chain([Block(first[ending.end() :])], following), after
 
 
 def _chunks(
     file: SourceFile, place: Place, states: dict[str, FileState], stamps: Stamps, seen: list[int], load: Load
 ) -> Generator[Chunk, None, bool]:
-    hasher, blocks, states[file.name] = place
+    hasher, following, states[file.name] = place
     tail = False
-    for block in filter(None, blocks):
-        if whole := block.endswith(b"\n"):
-            lines, data = block.count(b"\n"), block
-        else:
-            lines, data = 1, block.removesuffix(b"\r")
-            if tail := read_line(data).status not in ("object", "not_an_object"):
-                break
-        state = states[file.name]
-        hasher.update(data)
-        states[file.name] = replace(state, bytes=state.bytes + len(data), lines=state.lines + lines, ends_with_newline=whole)
-        yield Chunk(file.source, file.name, state.generation, state.lines, lines, len(data), data, load)
+    # A line that is too long, and the hash of the file as far as this line goes: it counts once the line has ended.
+    long, beyond, size = LongLine(), hasher.copy(), 0
+    for data, kind in following:
+        if kind is Kind.LINES:
+            if not data:
+                continue
+            if not data.endswith(b"\n"):
+                # The last line; its carriage return may be half of a newline.
+                data = data.removesuffix(b"\r")
+                if tail := _is_partial(data, states[file.name], load):
+                    break
+            hasher.update(data)
+            yield _chunk(file, states, data, load)
+            continue
+        if not size:
+            long, beyond = LongLine(), hasher.copy()
+        long.add(data)
+        beyond.update(data)
+        size += len(data)
+        if tail := kind is Kind.PART:
+            continue
+        hasher = beyond
+        yield _long_chunk(file, states, long, size, load)
+        size = 0
     states[file.name] = replace(states[file.name], content_sha256=hasher.hexdigest())
     stamps.remember(file.name, file.path, states[file.name].content_sha256, tail, seen)
     return tail
+
+
+def _is_partial(data: bytes, state: FileState, load: Load) -> bool:
+    """True for a last line without a newline that is not known to be complete."""
+    # Of a line that is too long nobody knows whether it parses.
+    return len(data) > load.max_line or read_line(data, state.lines).status not in ("object", "not_an_object")
+
+
+def _chunk(file: SourceFile, states: dict[str, FileState], data: bytes, load: Load) -> Chunk:
+    """Returns whole lines as a chunk, and counts them in."""
+    state, is_whole = states[file.name], data.endswith(b"\n")
+    lines = data.count(b"\n") if is_whole else 1
+    states[file.name] = replace(state, bytes=state.bytes + len(data), lines=state.lines + lines, ends_with_newline=is_whole)
+    return Chunk(file.source, file.name, state.generation, state.lines, lines, len(data), data, load)
+
+
+def _long_chunk(file: SourceFile, states: dict[str, FileState], line: LongLine, size: int, load: Load) -> Chunk:
+    """Returns the gist of a line as a chunk, and counts it in; `size` is that of its bytes in the file."""
+    state = states[file.name]
+    states[file.name] = replace(state, bytes=state.bytes + size, lines=state.lines + 1, ends_with_newline=True)
+    return Chunk(file.source, file.name, state.generation, state.lines, 1, size, b"", load, line.gist())
 
 
 @contextmanager

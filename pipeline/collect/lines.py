@@ -16,10 +16,11 @@ MAX_DEPTH = 512
 DIGITS = sys.int_info.default_max_str_digits
 _STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]++|\\.)*+"|[\[\]{}]', re.DOTALL)
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_MARK = "\ufeff".encode()
 
 
 class Line(NamedTuple):
-    """status: object, not_an_object, invalid_json or invalid_utf8
+    """status: object, not_an_object, invalid_json or invalid_utf8; too_long comes from those who never hold the line
     detail: what is wrong, where something is
     sig_hash: sha256 of the row in canonical form, for objects
     meaning: the row rewritten, only where a JSON parser might read the line differently
@@ -31,18 +32,34 @@ class Line(NamedTuple):
     meaning: str | None
 
 
-def read_line(raw: bytes) -> Line:
-    """Reads one non-blank line without its newline."""
+def read_line(raw: bytes, offset: int = 1) -> Line:
+    """Reads one non-blank line without its newline; the first of a file, at `offset` 0, may begin with a byte order mark."""
+    if offset == 0 and raw.startswith(_MARK):
+        return _read_marked(raw)
+    return _read_quickly(raw) or _read_slowly(raw)
+
+
+def _read_marked(raw: bytes) -> Line:
+    """Reads a line behind a byte order mark, which is no JSON: the row must be rewritten for whoever parses it."""
+    bare = raw.removeprefix(_MARK)
+    line = _read_quickly(bare)
+    if line is None:
+        return _read_slowly(raw, _MARK.decode())
+    return line._replace(meaning=bare.decode())
+
+
+def _read_quickly(raw: bytes) -> Line | None:
+    """Reads a line as nearly all are; None where it has to be looked at more closely."""
     try:
         row = orjson.loads(raw)
         canonical = orjson.dumps(row, option=orjson.OPT_SORT_KEYS)
     except (orjson.JSONDecodeError, orjson.JSONEncodeError):
-        return _read_slowly(raw)
+        return None
     if type(row) is not dict or not _is_plain(row):
-        return _read_slowly(raw)
+        return None
     # A repeated key takes its quotes with it, so equal counts mean that no key was repeated.
     if raw.count(b'"') != canonical.count(b'"') or b"\\u0022" in raw:
-        return _read_slowly(raw)
+        return None
     return Line("object", None, hashlib.sha256(canonical).hexdigest(), None)
 
 
@@ -59,9 +76,9 @@ def _is_plain(value: Any) -> bool:
     return True
 
 
-def _read_slowly(raw: bytes) -> Line:
+def _read_slowly(raw: bytes, mark: str = "") -> Line:
     try:
-        text = raw.decode("utf-8")
+        text = raw.decode("utf-8").removeprefix(mark)
     except UnicodeDecodeError as error:
         return Line("invalid_utf8", f"byte {error.start} is no UTF-8: {error.reason}", None, None)
     if nesting(text) > MAX_DEPTH:

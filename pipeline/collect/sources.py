@@ -7,14 +7,14 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import zstandard
 
 from pipeline.disk import HASH_BLOCK
 from pipeline.errors import InputError
 
-SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst")
+SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".ndjson", ".ndjson.gz", ".ndjson.zst")
 # What reading a file to its end may raise, packed ones included.
 READ_ERRORS = (OSError, EOFError, zlib.error, zstandard.ZstdError)
 
@@ -42,8 +42,8 @@ class SourceFile:
 class ZstdReader(io.RawIOBase):
     """The bytes of a .zst file. Unlike zstandard's own reader it tells a file that was cut off from one that ended."""
 
-    # Little at a time: a hostile file unpacks to thousands of times its size.
-    PACKED_BYTES = 16 * 1024
+    # Little at a time: a hostile file unpacks to 32,768 times its size.
+    PACKED_BYTES = 1024
 
     def __init__(self, path: Path) -> None:
         self._packed = path.open("rb")
@@ -85,32 +85,70 @@ def must_be_there(data: Path) -> None:
         raise InputError(f"{data}: no such data directory; name it with --data DIR or DISTILL_DATA")
 
 
-def discover(data: Path) -> list[SourceFile]:
-    """Returns all stream files below `data`, by name. Raises InputError for a folder that is missing or leads elsewhere."""
+class Discovered(NamedTuple):
+    """What lies below a data directory: the files of streams, by name, and the names of all else, which no stream has."""
+
+    files: list[SourceFile]
+    others: list[str]
+
+
+def discover(data: Path) -> Discovered:
+    """Returns all files below `data`. Raises InputError for a folder that is missing or leads elsewhere."""
     must_be_there(data)
-    root = data.resolve()
-    return sorted(_walk(data, root), key=lambda file: file.name)
+    found = Discovered([], [])
+    folders = [(data, False)]
+    while folders:
+        folder, is_hidden = folders.pop()
+        for entry in _entries(folder):
+            hidden = is_hidden or entry.name.startswith(".")
+            path = folder / entry.name
+            if entry.is_dir(follow_symlinks=False):
+                folders.append((path, hidden))
+            elif hidden:
+                # Tools keep files of their own there; only what looks like a stream may be missed by somebody.
+                if entry.name.endswith(SUFFIXES):
+                    found.others.append(_shown(path, data))
+            elif _is_stream_file(entry, path, data):
+                found.files.append(_source_file(path, data))
+            else:
+                found.others.append(_shown(path, data))
+    found.files.sort(key=lambda file: file.name)
+    found.others.sort()
+    return found
 
 
-def _walk(data: Path, root: Path) -> Iterator[SourceFile]:
-    for folder, folders, names in os.walk(data, onerror=_fail):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in folders:
-            _refuse_way_out(Path(folder) / name, root)
-        for name in names:
-            path = Path(folder) / name
-            below = path.relative_to(data)
-            if name.startswith(".") or not name.endswith(SUFFIXES):
-                continue
-            _refuse_way_out(path, root)
-            if not path.is_file():
-                continue
-            source_file = below.as_posix()
-            try:
-                source_file.encode("utf-8")
-            except UnicodeEncodeError:
-                raise InputError(f"{str(path)!r}: its name is no UTF-8; rename it") from None
-            yield SourceFile(_stream(below), source_file, path)
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError as error:
+        raise InputError(f"{error.filename}: can't be read: {error.strerror}") from error
+
+
+def _is_stream_file(entry: os.DirEntry[str], path: Path, data: Path) -> bool:
+    """True for a file whose name ends as those of streams do. Raises InputError for a link that nobody can follow safely."""
+    is_named_so = entry.name.endswith(SUFFIXES)
+    if entry.is_symlink():
+        if is_named_so or path.is_dir():
+            _refuse_way_out(path, data.resolve())
+        return is_named_so and path.is_file()
+    return is_named_so and entry.is_file()
+
+
+def _source_file(path: Path, data: Path) -> SourceFile:
+    below = path.relative_to(data)
+    name = below.as_posix()
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        raise InputError(f"{str(path)!r}: its name is no UTF-8; rename it") from None
+    return SourceFile(_stream(below), name, path)
+
+
+def _shown(path: Path, data: Path) -> str:
+    name = path.relative_to(data).as_posix()
+    said = name if name.isprintable() else ascii(name)
+    return f"{said} (a link to a folder, which is not followed)" if path.is_symlink() and path.is_dir() else said
 
 
 def _refuse_way_out(path: Path, root: Path) -> None:
@@ -126,8 +164,9 @@ def _stream(below: Path) -> str:
     first = below.parts[0]
     if len(below.parts) > 1:
         return first
-    return next(first.removesuffix(suffix) for suffix in reversed(SUFFIXES) if first.endswith(suffix))
+    return without_suffix(first)
 
 
-def _fail(error: OSError) -> None:
-    raise InputError(f"{error.filename}: can't be read: {error.strerror}") from error
+def without_suffix(name: str) -> str:
+    """Returns the name of a file without the ending that makes it one of a stream."""
+    return next((name.removesuffix(suffix) for suffix in SUFFIXES if name.endswith(suffix)), name)

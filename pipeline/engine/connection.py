@@ -21,6 +21,10 @@ ROWS_PER_BATCH = 8192
 # So many files of one result, if each is no larger, are put into one.
 MANY_FILES = 2
 SMALL_BYTES = 4 * 1024 * 1024
+# What DuckDB works on at a time; it needs several times the size of these rows. Beyond so many bytes fewer are given to it.
+ROWS_PER_VECTOR = 2048
+MANY_BYTES = 128 * 1024 * 1024
+SOME_BYTES = 64 * 1024 * 1024
 # What a stream of Arrow is called while it is read.
 _STREAM = "arrow_stream"
 
@@ -57,6 +61,9 @@ class Engine:
         self._connection.execute("set TimeZone = 'UTC'")
         # A file that a table names is never written again, and hundreds of statements begin with reading its end.
         self._connection.execute("set parquet_metadata_cache = true")
+        # Else rows of texts of many MB each would be gathered until there are 2048 of them, and written 16384 at a time.
+        self._connection.execute("set enable_caching_operators = false")
+        self._connection.execute("set preserve_insertion_order = false")
         self._functions = functions
         self._words: re.Pattern[str] | None = _words_of(functions)
 
@@ -140,16 +147,21 @@ class Engine:
         return kept
 
     def _copied(self, sql: str, target: Path, *options: str) -> list[ParquetFile]:
-        said = ", ".join(("format parquet, compression zstd, row_group_size 16384, return_stats", *options))
+        said = ", ".join(
+            (
+                f"format parquet, compression zstd, row_group_size 16384, row_group_size_bytes {SOME_BYTES}, return_stats",
+                *options,
+            )
+        )
         with self._explained(sql):
             written = self._knowing(sql).execute(f"copy ({sql}) to {quoted(str(target))} ({said})").fetchall()
         return [ParquetFile(Path(name), int(rows), int(size)) for name, rows, size, *_ in written]
 
     @contextmanager
-    def stream(self, sql: str) -> Iterator[pa.RecordBatchReader]:
-        """Yields the result of a query as batches. Only one stream may be open at a time."""
+    def stream(self, sql: str, rows: int = ROWS_PER_BATCH) -> Iterator[pa.RecordBatchReader]:
+        """Yields the result of a query as batches of so many rows. Only one stream may be open at a time."""
         with self._explained(sql):
-            yield self._knowing(sql).execute(sql).to_arrow_reader(ROWS_PER_BATCH)
+            yield self._knowing(sql).execute(sql).to_arrow_reader(rows)
 
     def arrow(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
         with self._explained(sql):
@@ -176,6 +188,32 @@ class Engine:
         self._bound["run.counted"] = tuple(files)
         rows = self.rows("select file_name, num_rows from parquet_file_metadata(?)", [list(files)])
         return {row["file_name"]: int(row["num_rows"]) for row in rows}
+
+    def unpacked_bytes(self, files: Sequence[str]) -> int:
+        """Returns how many bytes Parquet files hold, unpacked; reads only their ends."""
+        if not files:
+            return 0
+        self._bound["run.measured"] = tuple(files)
+        return int(self.value("select sum(total_uncompressed_size) as n from parquet_metadata(?)", [list(files)]) or 0)
+
+    def rows_at_once(self, name: str) -> int:
+        """Returns how many rows of what is bound as `name` may be worked on at a time: fewer where their texts are long.
+
+        A vector has 2048 rows, however long. What its rows can hold at most shows in the sizes of row groups.
+        """
+        if self._is_table.get(name, True) or not self._bound.get(name):
+            return ROWS_PER_BATCH
+        groups = self.rows(
+            "select sum(total_uncompressed_size) as size, max(row_group_num_rows) as amount "
+            "from parquet_metadata(?) group by file_name, row_group_id",
+            [list(self._bound[name])],
+        )
+        held, room = 0, ROWS_PER_VECTOR
+        for group in sorted(groups, key=lambda group: group["size"] / group["amount"], reverse=True):
+            amount = min(room, group["amount"])
+            held += int(group["size"] * amount / group["amount"])
+            room -= amount
+        return ROWS_PER_BATCH if held <= MANY_BYTES else max(1, (ROWS_PER_VECTOR - room) * SOME_BYTES // held)
 
     def files_with(self, files: Sequence[str], condition: str) -> list[str]:
         """Returns those of some Parquet files that hold a row for which the condition is true."""

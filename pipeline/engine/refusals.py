@@ -27,7 +27,11 @@ def told(sql: str) -> Iterator[None]:
     try:
         yield
     except duckdb.OutOfMemoryException as error:
-        raise WarehouseError(f"DuckDB ran out of memory: {error}; raise --memory-limit or free disk for spilling") from error
+        said = str(error).splitlines()[0]
+        raise WarehouseError(
+            f"DuckDB ran out of memory: {said}; next: give the same command with a higher `--memory-limit` (it is 2GB unless "
+            "told), or with `--threads 1`; where the disk is full, free some for spilling"
+        ) from error
     except duckdb.IOException as error:
         if is_of_surroundings(error):
             raise WarehouseError(f"a file of the warehouse can't be read or written: {explained(error)}") from error

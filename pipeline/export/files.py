@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from pipeline import advice
 from pipeline.disk import Stamps, file_sha256, meanwhile, naming, to_disk
-from pipeline.engine import quoted
+from pipeline.engine import ROWS_PER_BATCH, quoted
 from pipeline.errors import DamageError, WarehouseError
 from pipeline.export.corpora import EXPORTS, Export
 from pipeline.export.mending import Change
@@ -21,6 +21,7 @@ from pipeline.run import Drafting, Run
 from pipeline.store.snapshots import ExportFile
 
 DRAFTS = ".drafts"
+COPIED_BYTES = 8 * 1024 * 1024
 # Below the warehouse: how the files looked when they were last hashed.
 STAMPS = ".exports.json"
 
@@ -155,8 +156,21 @@ def _columns(run: Run, export: Export) -> str:
 
 
 def _write_lines(run: Run, rows: str, export: Export, target: Path) -> None:
-    select = f"select {_columns(run, export)} from {rows} order by id"
-    run.engine.execute(f"copy ({select}) to {quoted(str(target))} (format json)")
+    """Writes rows as lines, by id: all at once, or some at a time where their texts are long."""
+    select, at_once = f"select {_columns(run, export)} from {rows}", run.engine.rows_at_once(rows)
+    if at_once == ROWS_PER_BATCH:
+        run.engine.execute(f"copy ({select} order by id) to {quoted(str(target))} (format json)")
+        return
+    part = target.with_suffix(".part")
+    ids = [row["id"] for row in run.engine.rows(f"select id from {rows} order by id")]
+    with target.open("wb") as whole:
+        for start in range(0, len(ids), at_once):
+            first, last = ids[start], ids[min(start + at_once, len(ids)) - 1]
+            those = f"{select} where id between {quoted(first)} and {quoted(last)} order by id"
+            run.engine.execute(f"copy ({those}) to {quoted(str(part))} (format json)")
+            with part.open("rb") as lines:
+                shutil.copyfileobj(lines, whole, COPIED_BYTES)
+    part.unlink(missing_ok=True)
 
 
 def _bind_lines(run: Run, name: str, export: Export, path: Path, longest: int) -> None:

@@ -36,8 +36,9 @@ def mend_rows(run: Run, table: str, sql: str, metadata: dict[str, str], reach: R
     if change.whole:
         kept = f" union all select * from before.rows where not ({reach.rows})" if reach is not None else ""
         # Delta's writer keeps no order, so there is no use in sorting long texts for it.
-        with engine.stream(f"select * from ({_LAST_ORDER.sub('', sql)}){kept}") as reader:
-            run.store.replace(table, reader.cast(declared.schema), metadata)
+        at_once = min(map(engine.rows_at_once, ("evidence.records", "before.rows")))
+        with engine.stream(f"select * from ({_LAST_ORDER.sub('', sql)}){kept}", at_once) as reader:
+            run.store.replace(table, reader.cast(declared.schema), metadata, in_group=at_once)
         return change
     if change.removed:
         run.store.delete(table, f"id in ({', '.join(map(quoted, sorted(change.removed)))})", metadata)

@@ -80,7 +80,7 @@ def _evidence_query(common: Model, own: Model, stream: str) -> Merged:
     if len(found) != 1:
         raise ModelError(f"{own.path}: must read `from {OBJECTS}`, once")
     table = found[0]
-    columns = ("source", "source_file", "line_offset", "sig_hash", "recorded_at", "line")
+    columns = ("source", "source_file", "line_offset", "sig_hash", "recorded_at", "line", "is_giant")
     parsed = exp.select(*columns, f"from_json(line, {_quoted(fields)}) as field", dialect=DIALECT).from_(OBJECTS)
     table.replace(parsed.where(f"source = {_quoted(stream)}").subquery("objects"))
     return _printed(merged)

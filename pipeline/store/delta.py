@@ -11,16 +11,16 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from deltalake import CommitProperties, DeltaTable, write_deltalake
+from deltalake import CommitProperties, DeltaTable, WriterProperties, write_deltalake
 from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
 from filelock import FileLock, Timeout
 
 from pipeline import advice
-from pipeline.engine import ParquetFile
+from pipeline.engine import ROWS_PER_BATCH, ParquetFile
 from pipeline.errors import DamageError, GateError, LockedError, WarehouseError, explained
 from pipeline.models.tables import Table
-from pipeline.store.upgrading import HOOKS, WRITER, fitted, has_more
+from pipeline.store.upgrading import HOOKS, WRITER, fitted, has_more, writer
 
 # delta-rs cleans up its log by age unless told otherwise; here every version must stay readable.
 CONFIGURATION = {
@@ -129,10 +129,20 @@ class DeltaStore:
         return self._write(table, rows, metadata, "append", None)
 
     def replace(
-        self, table: str, rows: pa.RecordBatchReader | pa.Table, metadata: Mapping[str, str], where: str | None = None
+        self,
+        table: str,
+        rows: pa.RecordBatchReader | pa.Table,
+        metadata: Mapping[str, str],
+        where: str | None = None,
+        in_group: int = ROWS_PER_BATCH,
     ) -> int:
-        """Puts rows in the place of all rows, or of those that match `where`, in one commit; returns the new version."""
-        return self._write(table, rows, metadata, "overwrite", where)
+        """Puts rows in the place of all rows, or of those that match `where`, in one commit; returns the new version.
+
+        in_group: how many rows may be read at a time, where that is less than usual
+        """
+        return self._write(
+            table, rows, metadata, "overwrite", where, WRITER if in_group == ROWS_PER_BATCH else writer(in_group)
+        )
 
     def commit(self, table: str, files: Sequence[ParquetFile], metadata: Mapping[str, str], *, replace: bool) -> int:
         """Makes files in a table's folder its rows, beside those it has or in their place; returns the new version.
@@ -256,7 +266,13 @@ class DeltaStore:
             return DeltaTable(str(self.path(table))).history(limit)
 
     def _write(
-        self, table: str, rows: pa.RecordBatchReader | pa.Table, metadata: Mapping[str, str], mode: Any, where: str | None
+        self,
+        table: str,
+        rows: pa.RecordBatchReader | pa.Table,
+        metadata: Mapping[str, str],
+        mode: Any,
+        where: str | None,
+        properties: WriterProperties = WRITER,
     ) -> int:
         with _explained(table, self.path(table)):
             anew = mode == "overwrite" and where is None
@@ -268,7 +284,7 @@ class DeltaStore:
                 predicate=where,
                 schema_mode="merge" if has_more(opened, self.tables[table]) else None,
                 target_file_size=TARGET_FILE_BYTES,
-                writer_properties=WRITER,
+                writer_properties=properties,
                 commit_properties=CommitProperties(custom_metadata=dict(metadata)),
                 post_commithook_properties=HOOKS,
             )

@@ -11,14 +11,21 @@ from pipeline.models.tables import Table
 
 # delta-rs cleans up its log by age unless told otherwise; here every version must stay readable.
 HOOKS = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
-# Nearly every text is long or its own: looking for repeats costs a quarter of the time, and the files come out larger.
-WRITER = WriterProperties(
-    compression="ZSTD",
-    compression_level=1,
-    max_row_group_size=16384,
-    statistics_truncate_length=64,
-    default_column_properties=ColumnProperties(dictionary_enabled=False, statistics_enabled="CHUNK"),
-)
+
+
+def writer(rows_per_group: int) -> WriterProperties:
+    """Returns how Parquet files are written."""
+    # Nearly every text is long or its own: looking for repeats costs a quarter of the time, and the files come out larger.
+    return WriterProperties(
+        compression="ZSTD",
+        compression_level=1,
+        max_row_group_size=rows_per_group,
+        statistics_truncate_length=64,
+        default_column_properties=ColumnProperties(dictionary_enabled=False, statistics_enabled="CHUNK"),
+    )
+
+
+WRITER = writer(16384)
 CONSTRAINT = "delta.constraints."
 
 

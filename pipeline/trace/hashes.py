@@ -36,10 +36,14 @@ def text_sha256(text: str | None) -> str | None:
     return None if text is None else hashlib.sha256(text.encode()).hexdigest()
 
 
-def sig_hash(line: bytes) -> str | None:
-    """Returns the sha256 of a line's row in canonical form; None where the line is no JSON object."""
+def sig_hash(line: bytes, offset: int) -> str | None:
+    """Returns the sha256 of a line's row in canonical form; None where the line is no JSON object.
+
+    The first line of a file, at `offset` 0, may begin with a byte order mark, which is not part of the row.
+    """
     try:
-        row = json.loads(line.decode(), parse_constant=_refuse)
+        text = line.decode()
+        row = json.loads(text.removeprefix("\ufeff") if offset == 0 else text, parse_constant=_refuse)
     except (ValueError, RecursionError):
         return None
     if not isinstance(row, dict):

@@ -67,9 +67,13 @@ class Links:
         if line is None:
             return Step("raw line", name, MISSING, f"{_shown(place)} is not landed")
         raw = bytes_of(line)
-        checks = [Check.of("line_sha256", line["line_sha256"], hashes.line_sha256(raw))]
+        if line["status"] == "too_long":
+            # The line is not here: only what is kept of it can be hashed, and `source` hashes all of it.
+            checks = [Check.of("sha256 of the kept bytes", (line["detail"] or "")[-64:], hashes.line_sha256(raw))]
+        else:
+            checks = [Check.of("line_sha256", line["line_sha256"], hashes.line_sha256(raw))]
         if sig_hash is not None or line["sig_hash"] is not None:
-            checks.append(Check.of("sig_hash", line["sig_hash"], hashes.sig_hash(raw)))
+            checks.append(Check.of("sig_hash", line["sig_hash"], hashes.sig_hash(raw, place[1])))
         if sig_hash is not None:
             checks.append(Check.of("sig_hash of the record", sig_hash, line["sig_hash"]))
         facts = {column: line[column] for column in ("source_file", "line_offset", "generation", "status", "load_id", "line")}
@@ -83,11 +87,11 @@ class Links:
         physical, line = self.physical[place], self.raw(place, sig_hash) or {}
         where = f"{physical.path}:{place[1] + 1}"
         facts = {"path": str(physical.path), "line": place[1] + 1}
-        if physical.line is None:
+        if physical.sha256 is None:
             return Step("source", where, MISSING, physical.problem, (), facts)
-        checks = [Check.of("line_sha256", line.get("line_sha256"), hashes.line_sha256(physical.line))]
-        if sig_hash is not None:
-            checks.append(Check.of("sig_hash", sig_hash, hashes.sig_hash(physical.line)))
+        checks = [Check.of("line_sha256", line.get("line_sha256"), physical.sha256)]
+        if sig_hash is not None and physical.line is not None:
+            checks.append(Check.of("sig_hash", sig_hash, hashes.sig_hash(physical.line, place[1])))
         held = " and ".join(check.name for check in checks)
         return checked("source", where, f"{held} found again", checks, facts, f"; {self._why(place[0], line)}")
 

@@ -5,9 +5,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from pipeline.collect.landing import whole_lines
+from pipeline.collect.blocks import Gist, Kind, LongLine, blocks
 from pipeline.collect.sources import READ_ERRORS, SourceFile
 from pipeline.errors import InputError
+from pipeline.settings import MOST_MAX_LINE
+from pipeline.trace.hashes import line_sha256
 
 Place = tuple[str, int]
 
@@ -17,12 +19,21 @@ class Physical:
     """A line as it stands in its file: its bytes without the newline, or why there are none.
 
     is_gone: there is no such file any more; otherwise the file is there, and the line is not in it
+    gist:    of a line longer than any that is ever read as a whole, instead of its bytes
     """
 
     path: Path
     line: bytes | None = None
     problem: str = ""
     is_gone: bool = False
+    gist: Gist | None = None
+
+    @property
+    def sha256(self) -> str | None:
+        """The hash of its bytes, where it is there."""
+        if self.line is not None:
+            return line_sha256(self.line)
+        return self.gist.sha256 if self.gist is not None else None
 
 
 def read_again(data: Path, places: Iterable[Place]) -> dict[Place, Physical]:
@@ -41,7 +52,7 @@ def read_again(data: Path, places: Iterable[Place]) -> dict[Place, Physical]:
 def read_in_order(data: Path, name: str, offsets: Iterable[int]) -> Iterator[Physical]:
     """Yields the lines of a file at ascending offsets, one for each. Memory does not grow with the file."""
     path = data / name
-    blocks = _blocks(SourceFile(name, name, path))
+    following = _blocks(SourceFile(name, name, path))
     try:
         problem, is_gone = _not_there(data, name)
     except OSError as error:
@@ -50,15 +61,19 @@ def read_in_order(data: Path, name: str, offsets: Iterable[int]) -> Iterator[Phy
     for offset in offsets:
         while not problem and offset >= block.after:
             try:
-                block = next(blocks)
+                block = next(following)
             except StopIteration:
                 problem = f"the file has {block.after} lines"
             except READ_ERRORS as error:
                 problem = f"can't be read to its end: {error}"
             except InputError as error:
                 problem = str(error)
-        there = offset < block.after
-        yield Physical(path, block.line(offset)) if there else Physical(path, problem=problem, is_gone=is_gone)
+        if offset >= block.after:
+            yield Physical(path, problem=problem, is_gone=is_gone)
+        elif block.gist is not None:
+            yield Physical(path, gist=block.gist)
+        else:
+            yield Physical(path, block.line(offset))
 
 
 def _not_there(data: Path, name: str) -> tuple[str, bool]:
@@ -78,12 +93,13 @@ def _not_there(data: Path, name: str) -> tuple[str, bool]:
 
 @dataclass
 class _Block:
-    """Lines of a file: the first of them, and the first that is not among them any more."""
+    """Lines of a file: the first of them, and the first that is not among them any more; or the gist of one."""
 
     first: int
     after: int
     data: bytes
     lines: list[bytes] | None = None
+    gist: Gist | None = None
 
     def line(self, offset: int) -> bytes:
         if self.lines is None:  # most blocks of a large file hold no wanted line, and are only counted
@@ -92,9 +108,16 @@ class _Block:
 
 
 def _blocks(file: SourceFile) -> Iterator[_Block]:
-    first = 0
+    first, long = 0, None
     with file.open() as stream:
-        for data in filter(None, whole_lines(stream)):
-            after = first + data.count(b"\n") + (not data.endswith(b"\n"))
-            yield _Block(first, after, data)
-            first = after
+        for data, kind in blocks(stream, MOST_MAX_LINE):
+            if kind is Kind.LINES:
+                after = first + data.count(b"\n") + (not data.endswith(b"\n"))
+                yield _Block(first, after, data)
+                first = after
+                continue
+            long = long or LongLine()
+            long.add(data)
+            if kind is Kind.END:
+                yield _Block(first, first + 1, b"", gist=long.gist())
+                first, long = first + 1, None

@@ -9,6 +9,7 @@ select
     line_offset,
     sig_hash,
     recorded_at,
+    is_giant,
     cast(null as varchar) as time_field,
     case
         when field.run_id is not null or has_key(line, 'run_id') then filled(label(field.run_id))

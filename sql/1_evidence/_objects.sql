@@ -1,6 +1,6 @@
 -- What a stream's model reads: the lines that are JSON objects, each object once. The model names a value as `field.x`.
 -- grain: one row per distinct object of a stream
--- version: 1
+-- version: 2
 
 select
     lines.source,
@@ -8,7 +8,8 @@ select
     lines.line_offset,
     lines.sig_hash,
     lines.recorded_at,
-    lines.line
+    case when not is_giant(lines.line) then lines.line end as line,
+    is_giant(lines.line) as is_giant
 from evidence.lines as lines
 left join evidence.duplicates as duplicates
     on

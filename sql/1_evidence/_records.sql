@@ -45,11 +45,13 @@ select
     sig_hash,
     recorded_at,
     case
+        when is_giant then 'too_long'
         when time_field is null then 'missing_timestamp'
         when occurred_at is null then 'invalid_timestamp'
         when settled_task_id is null then 'schema_violation'
     end as skip_reason,
     case
+        when is_giant then 'longer than 64 MiB, and landed whole by an older release'
         when time_field is null then 'the time field is absent or null'
         when occurred_at is null then 'not a time: ' || substr(time_field, 1, 100)
         when settled_task_id is null then 'no task_id, no fallback and no run_id'

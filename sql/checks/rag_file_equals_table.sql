@@ -1,28 +1,28 @@
 -- The new lines of the rag file are the rows of its table, to the letter, each once.
 -- grain: one row per line that stands only on one side, or not as often on both
--- version: 1
+-- version: 2
 -- stage: export-rag
 
 with sides as (
-    select line, 1 as in_file, 0 as in_table from files.rag_lines
+    select text_hash(line) as digest, substr(line, 1, 200) as beginning, 1 as in_file, 0 as in_table from files.rag_lines
     union all
-    select line, 0 as in_file, 1 as in_table from files.rag_expected
+    select text_hash(line) as digest, substr(line, 1, 200) as beginning, 0 as in_file, 1 as in_table from files.rag_expected
 ),
 
 odd as (
     select
-        text_hash(line) as digest,
+        digest,
         sum(in_file) as in_file,
         sum(in_table) as in_table
     from sides
-    group by text_hash(line)
+    group by digest
     having sum(in_file) <> sum(in_table)
 )
 
 select
     odd.in_file,
     odd.in_table,
-    substr(sides.line, 1, 200) as beginning
+    sides.beginning
 from odd
 inner join sides
-    on odd.digest is not distinct from text_hash(sides.line)
+    on odd.digest is not distinct from sides.digest

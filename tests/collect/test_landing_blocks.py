@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline import parallel
-from pipeline.collect import landing
+from pipeline.collect import blocks
 from tests.support.dock import Dock
 
 ALONE = 10**9
@@ -29,11 +29,11 @@ CONTENT = st.lists(
 def test_lines_do_not_depend_on_where_blocks_end(lines: list[bytes], newline: bytes, ended: bool, size: int) -> None:
     content = newline.join(lines) + (newline if ended else b"")
     with pytest.MonkeyPatch.context() as patch:
-        assert _landed_in_blocks(content, size, patch) == _landed_in_blocks(content, landing.CHUNK_BYTES, patch)
+        assert _landed_in_blocks(content, size, patch) == _landed_in_blocks(content, blocks.CHUNK_BYTES, patch)
 
 
 def _landed_in_blocks(content: bytes, size: int, patch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    patch.setattr(landing, "CHUNK_BYTES", size)
+    patch.setattr(blocks, "CHUNK_BYTES", size)
     patch.setattr(parallel, "SIZE_BEFORE_A_POOL", ALONE)
     with TemporaryDirectory() as folder:
         dock = Dock(Path(folder))
@@ -45,7 +45,7 @@ def _landed_in_blocks(content: bytes, size: int, patch: pytest.MonkeyPatch) -> l
 
 
 def test_worker_processes_land_the_same_in_the_same_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(landing, "CHUNK_BYTES", 200)
+    monkeypatch.setattr(blocks, "CHUNK_BYTES", 200)
     content = b"".join(json.dumps({"n": n, "x": "\u2028" * (n % 30)}).encode() + b"\n" * (1 + n % 2) for n in range(200))
     found = []
     for name, alone in (("alone", ALONE), ("together", 4)):

@@ -109,7 +109,7 @@ def needs_every_stream(broken: Broken) -> list[Verdict]:
 
     def discover(data: Path) -> Any:
         found = real(data)
-        if len(found) < len(FIXTURE.files):
+        if len(found.files) < len(FIXTURE.files):
             raise InputError(f"{data}: a stream is missing")
         return found
 

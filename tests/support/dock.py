@@ -12,7 +12,7 @@ from pipeline.collect import landing
 from pipeline.collect.landing import Landed, Load
 from pipeline.engine import Engine
 from pipeline.models.tables import load
-from pipeline.settings import builtin_sql
+from pipeline.settings import MAX_LINE, builtin_sql
 from pipeline.store.delta import DeltaStore
 from tests.conftest import RECORDED_AT
 
@@ -44,9 +44,9 @@ class Dock:
             stream.write(packed(name, content))
         return path
 
-    def land(self, at: datetime = RECORDED_AT, accept_rewrite: bool = False) -> Landed:
+    def land(self, at: datetime = RECORDED_AT, accept_rewrite: bool = False, max_line: int = MAX_LINE) -> Landed:
         self.loads += 1
-        load = Load(f"load-{self.loads}", at, TABLES["raw.lines"].schema, accept_rewrite)
+        load = Load(f"load-{self.loads}", at, TABLES["raw.lines"].schema, accept_rewrite, max_line)
         engine = self.engine()
         try:
             return landing.land(self.data, self.store, engine, load)
