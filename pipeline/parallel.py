@@ -1,14 +1,17 @@
 """Work on a stream of items with all cores, in order, with little in memory at a time."""
 
 import os
+import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from itertools import cycle
 from multiprocessing import get_context, parent_process
 from threading import Thread
 from typing import Any, TypeVar
+
+from pipeline import keyboard
 
 Tool = TypeVar("Tool")
 Item = TypeVar("Item")
@@ -59,10 +62,7 @@ def ordered_map(
         return
     with ExitStack() as pools:
         # A pool of one each: so every process can be told to end its own tool.
-        workers = [
-            pools.enter_context(ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_begin, initargs=(make,)))
-            for _ in range(CORES)
-        ]
+        workers = [pools.enter_context(_worker(make)) for _ in range(CORES)]
         turns = cycle(workers)
         running: deque[Future[Result]] = deque([next(turns).submit(_apply, use, following)])
         for item in iterator:
@@ -72,6 +72,19 @@ def ordered_map(
         while running:
             yield running.popleft().result()
         ended += [last.result() for last in [worker.submit(_apply_last, end) for worker in workers]]
+
+
+@contextmanager
+def _worker(make: Callable[[], Any]) -> Iterator[ProcessPoolExecutor]:
+    """Yields a pool of one process, which is started. Only the process that started it hears Ctrl-C, and ends it then."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_begin, initargs=(make,)) as pool:
+        with keyboard.deferred():
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which the new process inherits
+            try:
+                pool.submit(os.getpid)
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        yield pool
 
 
 _tools: list[Any] = []

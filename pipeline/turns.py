@@ -84,7 +84,7 @@ class _Sequence:
         try:
             next(turn.steps)
             turn.receipt.worked += datetime.now(UTC) - since
-            keyboard.heed()
+            keyboard.raise_if_interrupted()
             return
         except StopIteration as done:
             turn.state = done.value
@@ -106,7 +106,7 @@ class _Sequence:
         if name in self.asked:
             self.run.reporter.done(receipt)
         self.concluded.append(turn)
-        keyboard.heed()
+        keyboard.raise_if_interrupted()
 
 
 def take_turns(run: Run, wanted: Sequence[Stage]) -> tuple[list[tuple[Receipt, StageState | None]], DistillError | None]:

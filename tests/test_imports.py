@@ -33,7 +33,8 @@ LAYERS = (
     ("models", "reports"),
     ("engine",),
     ("disk",),
-    ("errors", "keyboard", "parallel", "settings", "version"),
+    ("parallel",),
+    ("errors", "keyboard", "settings", "version"),
 )
 LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in modules}
 

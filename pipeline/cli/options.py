@@ -22,7 +22,6 @@ class Command(click.Command):
     """A command that ends with one clear line and the right exit code when something is wrong."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        keyboard.listen()
         with natives_silenced():
             return self._invoke(ctx)
 
@@ -30,6 +29,7 @@ class Command(click.Command):
         try:
             return super().invoke(ctx)
         except DistillError as error:
+            keyboard.raise_if_interrupted()
             click.echo(f"distill: {error}", err=True)
             sys.exit(error.exit_code)
         except BrokenPipeError:
@@ -37,6 +37,7 @@ class Command(click.Command):
             silence(sys.stdout.fileno())
             sys.exit(0)
         except OSError as error:
+            keyboard.raise_if_interrupted()
             where = f"{error.filename}: " if error.filename else ""
             click.echo(f"distill: {where}{error.strerror or error}; {TRY_AGAIN}", err=True)
             sys.exit(3)
