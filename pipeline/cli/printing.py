@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
+from itertools import chain, count, zip_longest
 from typing import IO, Any
 
 import orjson
@@ -30,44 +31,48 @@ FOLDED_ROWS = 1000
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Prints rows as a table; beyond a terminal it is as wide as it needs to be."""
     console = SteadyConsole(highlight=False)
-    kept = [list(row) for row in rows]
-    numeric = [bool(kept) and all(isinstance(row[n], (int, float, Decimal)) for row in kept) for n in range(len(columns))]
-    names = [one_line(name) for name in columns]
-    if not console.is_terminal or len(kept) > FOLDED_ROWS:
-        _print_wide(console, names, numeric, [[_cell(value) for value in row] for row in kept])
+    names, texts = tuple(map(one_line, columns)), []
+    numeric = [True] * len(names)
+    for row in rows:
+        numeric = [held and isinstance(value, (int, float, Decimal)) for held, value in zip(numeric, row, strict=True)]
+        texts.append(
+            tuple(_cell(value).expandtabs() for value in row)
+        )  # tuples of texts: of lists there would be too many to keep track of
+    numeric = [held and bool(texts) for held in numeric]
+    if not console.is_terminal or len(texts) > FOLDED_ROWS:
+        _print_wide(console, [names, *texts] if any(names) else texts, numeric)
         return
-    table = Table(box=None, pad_edge=False, header_style="bold", show_header=any(columns))
+    table = Table(box=None, pad_edge=False, header_style="bold", show_header=any(names))
     for name, is_numeric in zip(names, numeric, strict=True):
         table.add_column(Text(name), justify="right" if is_numeric else "left", overflow="fold")
-    for row in kept:
-        table.add_row(*(Text(_cell(value)) for value in row))
+    for shown in texts:
+        table.add_row(*map(Text, shown))
     console.print(table)
 
 
-def _print_wide(console: SteadyConsole, names: list[str], numeric: list[bool], rows: list[list[str]]) -> None:
-    """Prints a table line by line, each column as wide as its widest cell."""
-    cells = [[text.expandtabs().split("\n") for text in row] for row in ([names, *rows] if any(names) else rows)]
-    widths = [max((cell_len(line) for row in cells for line in row[n]), default=0) for n in range(len(names))]
-    padded = zip(widths, numeric, strict=True)
-    pads = [_padded_left if is_numeric else _padded_right for _, is_numeric in padded]
+def _print_wide(console: SteadyConsole, rows: Sequence[tuple[str, ...]], numeric: Sequence[bool]) -> None:
+    """Prints a table line by line, each column as wide as its widest line."""
+    widths = [max((_width(row[n]) for row in rows), default=0) for n in range(len(numeric))]
+    pads = [(width, str.rjust if is_numeric else _padded) for width, is_numeric in zip(widths, numeric, strict=True)]
     try:
-        for row in cells:
-            height = max(map(len, row), default=1)
-            for line in range(height):
-                texts = (cell[line] if line < len(cell) else "" for cell in row)
-                shown = (pad(text, width) for pad, text, width in zip(pads, texts, widths, strict=True))
+        for row in rows:
+            lines = zip_longest(*(text.split("\n") for text in row), fillvalue="") if "\n" in "".join(row) else [row]
+            for line in lines:
+                shown = [pad(text, width) for text, (width, pad) in zip(line, pads, strict=True)]
                 console.file.write("  ".join(shown) + "\n")
         console.file.flush()
     except BrokenPipeError:
         console.on_broken_pipe()
 
 
-def _padded_right(text: str, width: int) -> str:
+def _width(text: str) -> int:
+    if "\n" in text:
+        return max(map(_width, text.split("\n")))
+    return len(text) if text.isascii() else cell_len(text)
+
+
+def _padded(text: str, width: int) -> str:
     return text.ljust(width) if text.isascii() else text + " " * (width - cell_len(text))
-
-
-def _padded_left(text: str, width: int) -> str:
-    return text.rjust(width)  # numbers alone, and their names
 
 
 def write_result(columns: Sequence[PrintedColumn], batches: pa.RecordBatchReader, kind: str, stream: IO[bytes]) -> None:
@@ -103,7 +108,7 @@ def write_parquet(schema: pa.Schema, batches: Iterable[pa.RecordBatch], stream: 
 
 
 def refuse_same_names(names: Sequence[str]) -> None:
-    """Raises UsageError where two columns have one name, for formats that would keep only one of them."""
+    """Raises UsageError where two columns have one name, for readers of a file that would find only one of them."""
     if again := sorted(name for name, amount in Counter(names).items() if amount > 1):
         raise UsageError(f"more than one column is called {', '.join(again)}; name them apart with `as`")
 
@@ -113,11 +118,19 @@ def _rows(batch: pa.RecordBatch) -> Iterable[tuple[Any, ...]]:
 
 
 def _documents(columns: Sequence[PrintedColumn], batches: pa.RecordBatchReader) -> Iterator[bytes]:
+    keys = [(key, column.is_json) for key, column in zip(_apart([column.name for column in columns]), columns, strict=True)]
     for batch in batches:
         for row in _rows(batch):
-            yield orjson.dumps(
-                {column.name: _json(value) if column.is_json else value for column, value in zip(columns, row, strict=True)}
-            )
+            yield orjson.dumps({key: _json(value) if nested else value for (key, nested), value in zip(keys, row, strict=True)})
+
+
+def _apart(names: Sequence[str]) -> list[str]:
+    """Returns names of which no two are the same, as DuckDB makes them where a query is selected from: a, a_1, a_2."""
+    found: dict[str, None] = {}
+    for name in names:
+        others = (f"{name}_{number}" for number in count(1))
+        found[next(other for other in chain([name], others) if other not in found)] = None
+    return list(found)
 
 
 def _json(text: str | None) -> orjson.Fragment | None:

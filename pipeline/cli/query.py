@@ -48,8 +48,6 @@ def sql(query: str, as_of: str | None, kind: str, output: Path | None, warehouse
         if kind == "table":
             print_result(columns, batches)
             return
-        if kind != "csv":
-            refuse_same_names([column.name for column in columns])
         with outputs.opened(output, warehouse) as stream:
             write_result(columns, batches, kind, stream)
 

@@ -211,8 +211,9 @@ class Engine:
         connection = self._knowing(query)
         statement = refuse_all_but_select(connection, query)
         with self._explained(""):
-            refuse_side_effects(connection, statement)
-            return connection.query(statement.sql)
+            found = connection.query(statement.select)
+            refuse_side_effects(connection, statement.select)
+            return connection.query(statement.sql) if statement.explain else found
 
     @contextmanager
     def stream_printable(self, query: str) -> Iterator[tuple[list[PrintedColumn], pa.RecordBatchReader]]:

@@ -20,8 +20,8 @@ READ_ONLY = "the warehouse is read-only here: give one select (or explain, descr
 # DuckDB gives one type to whatever is explained, and `explain analyze` runs it. So what follows these words is asked about for
 # itself, and they are put before it again: should they be found at the wrong place, what follows is no select.
 _EXPLAIN = re.compile(
-    r"(?:(?>\s+|;|--[^\n]*(?:\n|\Z)|/\*.*?\*/))*+(?P<explain>explain)\b"
-    r"(?:(?>\s+|--[^\n]*(?:\n|\Z)|/\*.*?\*/))*+(?P<options>analyze\b|\([\w\s,]*\))?",
+    r"(?:(?>\s+|--[^\n]*(?:\n|\Z)|/\*.*?\*/))*+(?P<explain>explain)\b"
+    r"(?:(?>\s+|--[^\n]*(?:\n|\Z)|/\*.*?\*/))*+(?P<options>analyze\b|\((?=\s*(?:analyze|format)\b)[\w\s,]*\))?",
     re.IGNORECASE | re.DOTALL,
 )
 # What a select may read from beside the tables. Others change settings, write logs, or run SQL that no plan shows.
@@ -39,40 +39,49 @@ class ReadStatement(NamedTuple):
 
     @property
     def sql(self) -> str:
-        return f"{self.explain}\n{self.select}" if self.explain else self.select
+        return f"{self.explain} {self.select}"
 
 
 def refuse_all_but_select(connection: duckdb.DuckDBPyConnection, query: str) -> ReadStatement:
     """Returns the one statement of a text. Raises UsageError unless it is a select, or an `explain` of one."""
-    kinds = _types(connection, query)
-    if kinds == [duckdb.StatementType.SELECT]:
-        return ReadStatement(query)
-    if kinds == [duckdb.StatementType.EXPLAIN] and (found := _EXPLAIN.match(query)):
-        explained = ReadStatement(query[found.end() :], " ".join(filter(None, found.groups())))
-        if _types(connection, explained.select) == [duckdb.StatementType.SELECT] and _types(connection, explained.sql) == kinds:
-            return explained
+    statements = _statements(connection, query)
+    if _is_one(statements, duckdb.StatementType.SELECT):
+        return ReadStatement(statements[0].query)
+    if _is_one(statements, duckdb.StatementType.EXPLAIN) and (found := _EXPLAIN.match(statements[0].query)):
+        explained = ReadStatement(statements[0].query[found.end() :], " ".join(filter(None, found.groups())))
+        if _is_one(_statements(connection, explained.select), duckdb.StatementType.SELECT):
+            return _composed(connection, explained)
     raise UsageError(READ_ONLY)
 
 
-def refuse_side_effects(connection: duckdb.DuckDBPyConnection, statement: ReadStatement) -> None:
+def refuse_side_effects(connection: duckdb.DuckDBPyConnection, select: str) -> None:
     """Raises UsageError where a select would do more than read, and duckdb.Error where DuckDB can't plan it."""
-    planning = ReadStatement(statement.select, "explain (format json)")
-    if _types(connection, planning.sql) != [duckdb.StatementType.EXPLAIN]:
-        raise UsageError(READ_ONLY)
+    planning = _composed(connection, ReadStatement(select, "explain (format json)"))
     ((_, plan),) = connection.execute(planning.sql).fetchall()
     for source in _sources(json.loads(plan)):
         if not _SOURCES.fullmatch(source):
             raise UsageError(f"the warehouse is read-only here, and {source}() does more than read; take it out of the query")
 
 
-def _types(connection: duckdb.DuckDBPyConnection, query: str) -> list[duckdb.StatementType]:
+def _composed(connection: duckdb.DuckDBPyConnection, statement: ReadStatement) -> ReadStatement:
+    """Returns a statement with its `explain`, which is still one statement."""
+    if not _is_one(_statements(connection, statement.sql), duckdb.StatementType.EXPLAIN):
+        raise UsageError(READ_ONLY)
+    return statement
+
+
+def _statements(connection: duckdb.DuckDBPyConnection, query: str) -> list[duckdb.Statement]:
     try:
         query.encode()
-        return [statement.type for statement in connection.extract_statements(query)]
+        return connection.extract_statements(query)
     except duckdb.PermissionException:
         raise UsageError(READ_ONLY) from None  # `import database` reads its files already here
     except (duckdb.Error, UnicodeEncodeError) as error:
         raise UsageError(f"not valid SQL: {gist(error)}") from None
+
+
+def _is_one(statements: list[duckdb.Statement], kind: duckdb.StatementType) -> bool:
+    return [statement.type for statement in statements] == [kind]
 
 
 def _sources(plan: Any) -> Iterator[str]:
