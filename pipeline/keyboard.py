@@ -6,17 +6,17 @@ worker processes. What is still running shortly after that is not waited for: a 
 """
 
 import os
-import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from pathlib import Path
-from threading import Thread
-from types import FrameType
-from typing import NoReturn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # nothing is imported that takes time: until this file is loaded, Ctrl-C ends in Python's own traceback
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+    from types import FrameType
+    from typing import NoReturn
 
 # How long the main thread may take to tidy up before the process is ended without it.
 GRACE_SECONDS = 0.8
@@ -24,7 +24,6 @@ _SIGNALS = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
 _DEFAULTS = (signal.default_int_handler, signal.SIG_DFL)
 
 
-@dataclass
 class _State:
     """What came, and what is to be done then.
 
@@ -36,19 +35,18 @@ class _State:
     leftover: files and folders to remove if the process ends without its main thread
     """
 
-    number: int = 0
-    raised: bool = False
-    quiet: bool = False
-    reported: bool = False
-    stops: dict[int, Callable[[], None]] = field(default_factory=dict)
-    leftover: set[Path] = field(default_factory=set)
+    def __init__(self) -> None:
+        self.number = 0
+        self.raised = self.quiet = self.reported = False
+        self.stops: dict[int, Callable[[], None]] = {}
+        self.leftover: set[Path] = set()
 
 
 _state = _State()
 
 
 @contextmanager
-def ending_at_once() -> Iterator[None]:
+def ending_at_once() -> "Iterator[None]":
     """While it is open, Ctrl-C ends the process: for the time in which a command is loaded, and nothing is open yet."""
     before = signal.getsignal(signal.SIGINT)
     if before is signal.default_int_handler:
@@ -63,7 +61,7 @@ def ending_at_once() -> Iterator[None]:
 
 
 @contextmanager
-def listening(*, until_exit: bool = False) -> Iterator[None]:
+def listening(*, until_exit: bool = False) -> "Iterator[None]":
     """While it is open, Ctrl-C and SIGTERM are heard. Whoever set a handler of their own, or ignores them, keeps it so.
 
     until_exit: nothing follows but the end of the process
@@ -104,7 +102,7 @@ def exit_if_interrupted() -> None:
 
 
 @contextmanager
-def deferred() -> Iterator[None]:
+def deferred() -> "Iterator[None]":
     """While it is open, an interruption waits: for moments in which an exception would leave a process half started."""
     _state.quiet, before = True, _state.quiet
     try:
@@ -114,7 +112,7 @@ def deferred() -> Iterator[None]:
     raise_if_interrupted()
 
 
-def on_interrupt(owner: object, stop: Callable[[], None]) -> None:
+def on_interrupt(owner: object, stop: "Callable[[], None]") -> None:
     """From now on an interruption calls `stop`, in another thread and more than once, until the owner is forgotten."""
     _state.stops[id(owner)] = stop
 
@@ -125,7 +123,7 @@ def forget(owner: object) -> None:
 
 
 @contextmanager
-def leaving_nothing(path: Path) -> Iterator[None]:
+def leaving_nothing(path: "Path") -> "Iterator[None]":
     """While it is open, a file or folder is removed also where the process is ended without its main thread."""
     _state.leftover.add(path)
     try:
@@ -134,7 +132,7 @@ def leaving_nothing(path: Path) -> Iterator[None]:
         _state.leftover.discard(path)
 
 
-def _handle(number: int, frame: FrameType | None) -> None:
+def _handle(number: int, frame: "FrameType | None") -> None:
     _state.number = _state.number or number
     if not _state.quiet and not _state.raised:
         _state.raised = True
@@ -143,6 +141,8 @@ def _handle(number: int, frame: FrameType | None) -> None:
 
 def _watch_from_a_thread() -> int:
     """Starts the thread that waits for a signal, and returns what closes to end it."""
+    from threading import Thread
+
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
@@ -151,11 +151,12 @@ def _watch_from_a_thread() -> int:
 
 
 def _watch(reading: int) -> None:
-    with os.fdopen(reading, "rb", buffering=0) as signals:
-        while (came := signals.read(1)) and came[0] not in _SIGNALS:
-            pass
+    while (came := os.read(reading, 1)) and came[0] not in _SIGNALS:
+        pass
     if not came:
+        os.close(reading)
         return
+    # It stays open: more signals may come, and find nobody.
     _state.number = _state.number or came[0]
     deadline = time.monotonic() + GRACE_SECONDS
     while time.monotonic() < deadline:
@@ -173,8 +174,10 @@ def _kill_workers() -> None:
             worker.kill()
 
 
-def _end_process(number: int) -> NoReturn:
+def _end_process(number: int) -> "NoReturn":
     for path in list(_state.leftover):
+        import shutil
+
         shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
     _report(number)
     os._exit(128 + number)
