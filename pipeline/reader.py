@@ -6,12 +6,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from pipeline import keyboard, models
+from pipeline import models
+from pipeline.disk import temporary_folder
 from pipeline.engine import Engine, PrintedColumn, gist, ran_out_of_memory
 from pipeline.errors import ForeignError, ModelError, UsageError, WarehouseError
 from pipeline.models.tables import Column, Table, is_chronicle
@@ -233,13 +233,12 @@ class Warehouse:
     @contextmanager
     def opened(self) -> Iterator[Engine]:
         """Yields an engine; what the warehouse holds by now is looked up anew."""
-        with readers.reading(self.path) as reading, TemporaryDirectory(prefix="distill-") as spill:
+        with readers.reading(self.path) as reading, temporary_folder("distill-") as spill:
             self.store.forget()
-            engine = Engine(self.library.functions.sql, spill=Path(spill))
+            engine = Engine(self.library.functions.sql, spill=spill)
             self._readings[id(engine)] = reading
             try:
-                with keyboard.leaving_nothing(Path(spill)):
-                    yield engine
+                yield engine
             finally:
                 del self._readings[id(engine)]
                 engine.close()

@@ -1,5 +1,6 @@
 """Where a result goes: standard output, a file that is replaced whole or not at all, or a device, pipe or descriptor."""
 
+import errno
 import os
 import stat
 import sys
@@ -62,11 +63,14 @@ def _descriptor(path: Path) -> int | None:
 def _handle(number: int) -> Iterator[IO[bytes]]:
     standard = {1: sys.stdout, 2: sys.stderr}
     if number in standard:
-        standard[number].flush()
-        yield standard[number].buffer
+        stream = standard[number]
+        if stream is None:  # closed; its number may be that of another file by now
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        stream.flush()
+        yield stream.buffer
         return
-    with os.fdopen(os.dup(number), "wb") as stream:
-        yield stream
+    with os.fdopen(os.dup(number), "wb") as other:
+        yield other
 
 
 @contextmanager
@@ -74,7 +78,7 @@ def _replacement(target: Path) -> Iterator[IO[bytes]]:
     """Yields a draft beside a file, in whose place it is put when it is whole."""
     there = target.exists()
     if there and not os.access(target, os.W_OK):
-        raise PermissionError(13, "Permission denied", str(target))
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(target))
     with NamedTemporaryFile(dir=target.parent, prefix=".distill-", suffix=".draft", delete=False) as stream:
         draft = Path(stream.name)
         with keyboard.leaving_nothing(draft):

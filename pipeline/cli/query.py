@@ -1,7 +1,9 @@
 """The commands that read: sql, tables, receipts, health."""
 
 import json
+import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -37,6 +39,8 @@ def sql(query: str, as_of: str | None, kind: str, output: Path | None, warehouse
         raise UsageError("--output needs --format csv, json, jsonl or parquet")
     if kind == "parquet" and output is None and sys.stdout.isatty():
         raise UsageError("Parquet is no text; name a file with --output")
+    with suppress(UnicodeError):  # in a locale without UTF-8, other characters come as the bytes that were typed
+        query = os.fsencode(query).decode()
     reader = Warehouse(warehouse, sql=sql)
     if kind == "parquet":
         with reader.batches(query, as_of) as (schema, exact):
