@@ -67,7 +67,7 @@ def main() -> None:
     distill restore --to last-good        put tables and files back as they were
 
     Exit codes: 0 good, 1 a gate or a check failed, 2 wrong usage, 3 the warehouse or the input can't be read or is locked,
-    130 stopped by Ctrl-C.
+    130 stopped by Ctrl-C (143 by SIGTERM).
     """
 
 

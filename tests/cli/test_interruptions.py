@@ -129,7 +129,7 @@ MOMENTS = {
 }
 
 
-@pytest.mark.parametrize(("moment", "times"), zip(MOMENTS, cycle([1, 2])))
+@pytest.mark.parametrize(("moment", "times"), list(zip(MOMENTS, cycle([1, 2]), strict=False)))
 def test_a_run(published: Workspace, tmp_path: Path, moment: str, times: int) -> None:
     """Whoever pressed, once or twice, finds the warehouse as it was before the run or after it, and runs go on."""
     workspace = published.copy(tmp_path / "copy")
