@@ -10,10 +10,11 @@ from contextlib import contextmanager
 from functools import partial
 from io import FileIO
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import TemporaryDirectory, TemporaryFile
 from threading import Thread
 from typing import IO, Any, TypeVar
 
+from pipeline import keyboard
 from pipeline.parallel import threaded
 
 Result = TypeVar("Result")
@@ -208,6 +209,13 @@ def make_writable(folder: Path) -> None:
         TemporaryFile(dir=folder).close()
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(folder)) from error
+
+
+@contextmanager
+def temporary_folder(prefix: str) -> Iterator[Path]:
+    """Yields a folder that is gone afterwards, also where Ctrl-C ends the process without its main thread."""
+    with TemporaryDirectory(prefix=prefix) as folder, keyboard.leaving_nothing(Path(folder)):
+        yield Path(folder)
 
 
 def drop_drafts(folder: Path) -> None:

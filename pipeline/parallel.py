@@ -1,14 +1,17 @@
 """Work on a stream of items with all cores, in order, with little in memory at a time."""
 
 import os
+import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from itertools import chain, cycle
 from multiprocessing import get_context, parent_process
 from threading import Thread
 from typing import Any, TypeVar
+
+from pipeline import keyboard
 
 Tool = TypeVar("Tool")
 Item = TypeVar("Item")
@@ -61,10 +64,7 @@ def ordered_map(
         return
     with ExitStack() as pools:
         # A pool of one each: so every process can be told to end its own tool.
-        workers = [
-            pools.enter_context(ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_begin, initargs=(make,)))
-            for _ in range(CORES)
-        ]
+        workers = [pools.enter_context(_worker(make)) for _ in range(CORES)]
         turns = cycle(workers)
         running: deque[tuple[Future[Result], int]] = deque()
         in_flight = 0
@@ -78,6 +78,19 @@ def ordered_map(
         for future, _ in running:
             yield future.result()
         ended += [last.result() for last in [worker.submit(_apply_last, end) for worker in workers]]
+
+
+@contextmanager
+def _worker(make: Callable[[], Any]) -> Iterator[ProcessPoolExecutor]:
+    """Yields a pool of one process, which is started. Only the process that started it hears Ctrl-C, and ends it then."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_begin, initargs=(make,)) as pool:
+        with keyboard.deferred():
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which the new process inherits
+            try:
+                pool.submit(os.getpid)
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        yield pool
 
 
 _tools: list[Any] = []

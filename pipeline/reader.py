@@ -6,13 +6,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from pipeline import advice, models
-from pipeline.engine import Engine, PrintedColumn, quoted
+from pipeline.disk import temporary_folder
+from pipeline.engine import Engine, PrintedColumn, gist, quoted, ran_out_of_memory
 from pipeline.errors import ForeignError, ModelError, UsageError, WarehouseError
 from pipeline.models.tables import Column, Table, is_chronicle
 from pipeline.models.tables import load as load_tables
@@ -68,22 +68,29 @@ class Warehouse:
 
     def sql(self, query: str, as_of: str | None = None) -> pa.Table:
         """Returns the result of one select over the tables as they were published."""
-        with self.opened() as engine:
-            engine.refuse_all_but_select(query)
-            self.bind(engine, self.find(engine, as_of))
-            with _asked():
-                return engine.arrow(query)
+        with self._locked(as_of) as engine, engine.stream_exact(query) as (schema, batches):
+            return pa.Table.from_batches(batches, schema)
+
+    @contextmanager
+    def batches(self, query: str, as_of: str | None = None) -> Iterator[tuple[pa.Schema, Iterator[pa.RecordBatch]]]:
+        """Yields the result of one select with its types, batch by batch, as a Parquet file can carry it."""
+        with self._locked(as_of) as engine, engine.stream_exact(query, for_parquet=True) as found:
+            yield found
 
     @contextmanager
     def printed(self, query: str, as_of: str | None = None) -> Iterator[tuple[list[PrintedColumn], pa.RecordBatchReader]]:
         """Yields the result of one select in a form that can be printed: its columns, and their values batch by batch."""
+        with self._locked(as_of) as engine, engine.stream_printable(query) as found:
+            yield found
+
+    @contextmanager
+    def _locked(self, as_of: str | None) -> Iterator[Engine]:
+        """Yields an engine for SQL that is not ours: all that it can do is read the tables of a snapshot."""
         with self.opened() as engine:
-            engine.refuse_all_but_select(query)
             self.bind(engine, self.find(engine, as_of))
+            engine.lock()
             with _asked():
-                select, columns = engine.printable(query)
-                with engine.stream(select) as batches:
-                    yield columns, batches
+                yield engine
 
     def versions(self, table: str) -> list[dict[str, Any]]:
         """Returns the versions of a table, newest first: when, how and by which run each was made and published."""
@@ -239,9 +246,9 @@ class Warehouse:
     def opened(self) -> Iterator[Engine]:
         """Yields an engine; what the warehouse holds by now is looked up anew."""
         at = advice.at(warehouse=self.path, sql=self.sql_folder)
-        with at, readers.reading(self.path) as reading, TemporaryDirectory(prefix="distill-") as spill:
+        with at, readers.reading(self.path) as reading, temporary_folder("distill-") as spill:
             self.store.forget()
-            engine = Engine(self.library.functions.sql, spill=Path(spill))
+            engine = Engine(self.library.functions.sql, spill=spill)
             self._readings[id(engine)] = reading
             try:
                 yield engine
@@ -256,6 +263,12 @@ def _asked() -> Iterator[None]:
     try:
         yield
     except ForeignError as error:
-        raise UsageError(f"DuckDB refused the SQL: {error.__cause__}") from error
+        raise UsageError(f"DuckDB refused the SQL: {gist(error.__cause__)}") from error
     except ModelError as error:
-        raise UsageError(str(error)) from error
+        raise UsageError(gist(error)) from error
+    except WarehouseError as error:
+        if not ran_out_of_memory(error.__cause__):
+            raise
+        raise WarehouseError(
+            f"the query needs more memory than there is: {gist(error.__cause__)}; select less at once"
+        ) from error

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from pipeline import advice
+from pipeline.disk import temporary_folder
 from pipeline.engine import Engine
 from pipeline.errors import UsageError, WarehouseError
 from pipeline.index import fulltext, indexing, shelf
@@ -99,12 +99,12 @@ def trouble(warehouse: Warehouse, snapshot: Snapshot) -> str | None:
 @contextmanager
 def _index(warehouse: Warehouse, snapshot: Snapshot, engine: Engine) -> Iterator[tuple[fulltext.Index, str | None]]:
     folder, note = shelf.place(warehouse.store.root, indexing.name_in(snapshot) or ""), None
-    with TemporaryDirectory(prefix="distill-index-") as temporary:
+    with temporary_folder("distill-index-") as temporary:
         index = _whole(folder)
         if index is None:
             note = f"run {snapshot.run_id} has no index on disk, so one was built for this search alone"
-            fulltext.write(Path(temporary), indexing.documents(engine, SOURCE))
-            index = fulltext.Index(Path(temporary))
+            fulltext.write(temporary, indexing.documents(engine, SOURCE))
+            index = fulltext.Index(temporary)
         try:
             yield index, note
         finally:

@@ -152,7 +152,7 @@ def publish(run: Run, snapshot: Snapshot) -> tuple[str, ...]:
 
     Returns what went wrong after it counted.
     """
-    keyboard.heed()
+    keyboard.raise_if_interrupted()
     exports = run.settings.exports
     # Before it counts: a name says what an index holds, so one that no snapshot names is in nobody's way.
     indexing.put_in_place(run, snapshot)

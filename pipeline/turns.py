@@ -86,7 +86,7 @@ class _Sequence:
         try:
             next(turn.steps)
             turn.receipt.worked += datetime.now(UTC) - since
-            keyboard.heed()
+            keyboard.raise_if_interrupted()
             return
         except StopIteration as done:
             turn.state = done.value
@@ -110,7 +110,7 @@ class _Sequence:
         if name in self.asked:
             self.run.reporter.done(receipt)
         self.concluded.append(turn)
-        keyboard.heed()
+        keyboard.raise_if_interrupted()
 
 
 def _behind() -> str:

@@ -33,7 +33,8 @@ LAYERS = (
     ("models", "reports"),
     ("engine", "remembered"),
     ("disk", "folders"),
-    ("errors", "keyboard", "parallel", "settings", "version"),
+    ("parallel",),
+    ("errors", "keyboard", "settings", "version"),
     ("advice",),
 )
 LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in modules}

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from pipeline import models
 from pipeline.acceptance import fixture
 from pipeline.acceptance.bench import Bench, Facts
 from pipeline.acceptance.facts import gather
+from pipeline.disk import temporary_folder
 from pipeline.engine import Engine
 from pipeline.errors import GateError
 from pipeline.models import Library
@@ -46,8 +46,8 @@ class Verdict:
 
 def examine(sql: Path | None = None) -> list[Verdict]:
     """Runs the fixture in a temporary folder and judges it. Raises GateError where a run of it fails that must not."""
-    with TemporaryDirectory(prefix="distill-acceptance-") as folder:
-        facts = gather(Bench(Path(folder), fixture.load(), sql))
+    with temporary_folder("distill-acceptance-") as folder:
+        facts = gather(Bench(folder, fixture.load(), sql))
     return judge(facts, models.load(Settings(sql=sql).sql_folders()))
 
 
@@ -67,8 +67,8 @@ def report(verdicts: list[Verdict]) -> Iterator[str]:
 
 @contextmanager
 def _bound(facts: Facts, library: Library) -> Iterator[Engine]:
-    with TemporaryDirectory(prefix="distill-") as spill:
-        engine = Engine(library.functions.sql, threads=1, spill=Path(spill))
+    with temporary_folder("distill-") as spill:
+        engine = Engine(library.functions.sql, threads=1, spill=spill)
         try:
             for name, table in facts.items():
                 engine.bind_arrow(name, table)

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from io import TextIOWrapper
 
 from rich.console import Console
 
@@ -14,6 +15,14 @@ class SteadyConsole(Console):
     def on_broken_pipe(self) -> None:
         self.quiet = True
         silence(sys.stderr.fileno() if self.stderr else sys.stdout.fileno())
+
+
+def encode_anything() -> None:
+    """Has standard output escape what its encoding, such as ASCII, or a name of a file that is no UTF-8, can't say."""
+    stream = sys.stdout
+    # With UTF-8 in the C locale, odd names of files are printed as the bytes that they are.
+    if isinstance(stream, TextIOWrapper) and (stream.encoding.lower(), stream.errors) != ("utf-8", "surrogateescape"):
+        stream.reconfigure(errors="backslashreplace")
 
 
 def silence(stream: int) -> None:

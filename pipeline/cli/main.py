@@ -1,7 +1,11 @@
 """The group of commands, and what `distill --help` says."""
 
+from typing import Any
+
 import click
 
+from pipeline import keyboard
+from pipeline.cli.console import encode_anything
 from pipeline.cli.fleet import models
 from pipeline.cli.models import lock
 from pipeline.cli.query import health, receipts, sql, tables
@@ -22,14 +26,30 @@ def _version(context: click.Context, option: click.Parameter, asked: bool) -> No
         context.exit()
 
 
-class Ordered(click.Group):
-    """Lists commands in the order in which a newcomer meets them."""
+class Distill(click.Group):
+    """Lists commands in the order in which a newcomer meets them, and ends at once where it is interrupted."""
+
+    def main(self, args: Any = None, *more: Any, **named: Any) -> Any:
+        encode_anything()
+        with keyboard.listening(until_exit=args is None):
+            try:
+                return super().main(args, *more, **named)
+            except BaseException:
+                keyboard.exit_if_interrupted()
+                raise
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BaseException:
+            keyboard.exit_if_interrupted()
+            raise
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
 
 
-@click.group(cls=Ordered, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=Distill, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option(
     "--version", "-V", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version and exit."
 )
@@ -47,7 +67,8 @@ def main() -> None:
     distill health                        is everything fine, and what to do next
     distill restore --to last-good        put tables and files back as they were
 
-    Exit codes: 0 good, 1 a gate or a check failed, 2 wrong usage, 3 the warehouse or the input can't be read or is locked.
+    Exit codes: 0 good, 1 a gate or a check failed, 2 wrong usage, 3 the warehouse or the input can't be read or is locked,
+    130 stopped by Ctrl-C (143 by SIGTERM).
     """
 
 

@@ -56,7 +56,6 @@ class Command(click.Command):
         return ctx
 
     def invoke(self, ctx: click.Context) -> Any:
-        keyboard.listen()
         with natives_silenced():
             return self._invoke(ctx)
 
@@ -66,6 +65,7 @@ class Command(click.Command):
             _note_call(ctx)
             return super().invoke(ctx)
         except DistillError as error:
+            keyboard.raise_if_interrupted()
             click.echo(f"distill: {error}", err=True)
             sys.exit(error.exit_code)
         except MemoryError:
@@ -76,6 +76,7 @@ class Command(click.Command):
             silence(sys.stdout.fileno())
             sys.exit(0)
         except OSError as error:
+            keyboard.raise_if_interrupted()
             where = f"{error.filename}: " if error.filename else ""
             click.echo(f"distill: {where}{error.strerror or error}; {advice.try_again()}", err=True)
             sys.exit(3)

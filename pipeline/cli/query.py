@@ -1,12 +1,15 @@
 """The commands that read: sql, tables, receipts, health."""
 
 import json
+import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import click
 
 from pipeline.cli.options import FORMATS, Command, as_of_option, exports_option, json_option, sql_option, warehouse_option
+from pipeline.errors import UsageError
 
 # The columns of evidence.records whose coverage says most, on one screen.
 SHOWN = ("model_name", "instruction", "content", "verdict", "latency_ms", "completion_tokens", "cost_usd")
@@ -28,15 +31,29 @@ def sql(query: str, as_of: str | None, kind: str, output: Path | None, warehouse
     distill sql "select source, count(*) from evidence.records group by source"
     distill sql "select * from exports.quarantine" --as-of "1 run ago" --format csv
     """
-    from pipeline.cli.printing import write_parquet, write_result
+    from pipeline.cli import outputs
+    from pipeline.cli.printing import print_result, refuse_same_names, write_parquet, write_result
     from pipeline.reader import Warehouse
 
+    if kind == "table" and output is not None:
+        raise UsageError("--output needs --format csv, json, jsonl or parquet")
+    if kind == "parquet" and output is None and sys.stdout.isatty():
+        raise UsageError("Parquet is no text; name a file with --output")
+    with suppress(UnicodeError):  # in a locale without UTF-8, other characters come as the bytes that were typed
+        query = os.fsencode(query).decode()
     reader = Warehouse(warehouse, sql=sql)
     if kind == "parquet":
-        write_parquet(reader.sql(query, as_of), output)
+        with reader.batches(query, as_of) as (schema, exact):
+            refuse_same_names(schema.names)
+            with outputs.opened(output, warehouse) as stream:
+                write_parquet(schema, exact, stream)
         return
     with reader.printed(query, as_of) as (columns, batches):
-        write_result(columns, batches, kind, output)
+        if kind == "table":
+            print_result(columns, batches)
+            return
+        with outputs.opened(output, warehouse) as stream:
+            write_result(columns, batches, kind, stream)
 
 
 @click.command(cls=Command, short_help="List the tables and the models that made them.")

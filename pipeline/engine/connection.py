@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -10,14 +11,18 @@ from uuid import uuid4
 import duckdb
 import pyarrow as pa
 
-from pipeline import advice
+from pipeline import advice, keyboard
+from pipeline.engine.exactness import exact, refuse_what_parquet_lacks
 from pipeline.engine.literals import quoted
+from pipeline.engine.printable import PrintedColumn, is_json, printable
 from pipeline.engine.refusals import told
-from pipeline.engine.statements import MACRO, PrintedColumn, printable, refuse_all_but_select
+from pipeline.engine.statements import MACRO, refuse_all_but_select, refuse_side_effects
 from pipeline.engine.views import NOTES, DeclaredView, create_view, write_views
 from pipeline.errors import NOT_NEEDED, DamageError, ForeignError, ModelError, UsageError
 
 ROWS_PER_BATCH = 8192
+# What is written as Parquet is held in memory as far as this.
+ROWS_PER_GROUP = 65536
 # So many files of one result, if each is no larger, are put into one.
 MANY_FILES = 2
 SMALL_BYTES = 4 * 1024 * 1024
@@ -58,6 +63,7 @@ class Engine:
             self._connection = duckdb.connect(config=config)
         except duckdb.Error as error:
             raise UsageError(f"DuckDB refused --threads or --memory-limit: {error}") from error
+        keyboard.on_interrupt(self, self._connection.interrupt)
         self._connection.execute("set TimeZone = 'UTC'")
         # A file that a table names is never written again, and hundreds of statements begin with reading its end.
         self._connection.execute("set parquet_metadata_cache = true")
@@ -68,7 +74,19 @@ class Engine:
         self._words: re.Pattern[str] | None = _words_of(functions)
 
     def close(self) -> None:
+        keyboard.forget(self)
         self._connection.close()
+
+    def lock(self) -> None:
+        """From now on no file is opened but those behind the views, and no setting is changed: for SQL that is not ours."""
+        files = ", ".join(quoted(file) for file in dict.fromkeys(chain.from_iterable(self._bound.values())))
+        for setting in (
+            f"allowed_paths = [{files}]",
+            "python_enable_replacements = false",  # a name in the SQL is none of a variable of ours
+            "enable_external_access = false",
+            "lock_configuration = true",
+        ):
+            self._connection.execute(f"set {setting}")
 
     def _knowing(self, sql: str) -> duckdb.DuckDBPyConnection:
         """Returns the connection, with our functions once a statement names one: they take longer than many a statement."""
@@ -223,14 +241,43 @@ class Engine:
         rows = self.rows(f"select distinct filename from read_parquet([{listed}], filename = true) where {condition}")
         return sorted(row["filename"] for row in rows)
 
-    def refuse_all_but_select(self, query: str) -> None:
-        """Raises UsageError unless the text is one statement that only reads."""
-        refuse_all_but_select(self._connection, query)
+    def read(self, query: str) -> duckdb.DuckDBPyRelation:
+        """Returns what a reader's own SQL selects, which is not run yet. Raises UsageError where it would do more than read.
 
-    def printable(self, query: str) -> tuple[str, list[PrintedColumn]]:
-        """Returns a select whose every value is a number, a truth value or a text, and what its columns are."""
-        with self._explained(query):
-            return printable(self._knowing(query), query)
+        The engine must be locked.
+        """
+        connection = self._knowing(query)
+        statement = refuse_all_but_select(connection, query)
+        with self._explained(""):
+            found = connection.query(statement.select)
+            refuse_side_effects(connection, statement.select)
+            return connection.query(statement.sql) if statement.explain else found
+
+    @contextmanager
+    def stream_printable(self, query: str) -> Iterator[tuple[list[PrintedColumn], pa.RecordBatchReader]]:
+        """Yields the result of a reader's own SQL in batches whose every value is a number, a truth value or a text.
+
+        Numbers beyond 64 bits and nested values are texts of JSON.
+        """
+        found = self.read(query)
+        with self._explained(""):
+            # By their places: names may repeat.
+            values = (f"{printable(f'#{place}', kind)} as c{place}" for place, kind in enumerate(found.types, 1))
+            columns = [PrintedColumn(name, is_json(kind)) for name, kind in zip(found.columns, found.types, strict=True)]
+            yield columns, found.project(", ".join(values)).to_arrow_reader(ROWS_PER_BATCH)
+
+    @contextmanager
+    def stream_exact(self, query: str, *, for_parquet: bool = False) -> Iterator[tuple[pa.Schema, Iterator[pa.RecordBatch]]]:
+        """Yields the result of a reader's own SQL in batches with the types that it has.
+
+        Raises UsageError where Arrow, or Parquet, would hold other values than DuckDB.
+        """
+        found = self.read(query)
+        if for_parquet:
+            refuse_what_parquet_lacks(found.columns, found.types)
+        with self._explained(""):
+            reader = found.to_arrow_reader(ROWS_PER_GROUP if for_parquet else ROWS_PER_BATCH)
+            yield reader.schema, exact(found.columns, found.types, reader)
 
     @contextmanager
     def _explained(self, sql: str) -> Iterator[None]:

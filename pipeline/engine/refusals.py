@@ -26,6 +26,8 @@ def told(sql: str) -> Iterator[None]:
     """Raises what DuckDB raises inside as one of our errors, with the SQL where that is at fault."""
     try:
         yield
+    except duckdb.InterruptException as error:
+        raise KeyboardInterrupt from error
     except duckdb.OutOfMemoryException as error:
         said = str(error).splitlines()[0]
         raise WarehouseError(
@@ -42,3 +44,15 @@ def told(sql: str) -> Iterator[None]:
         if type(error) is duckdb.Error or (not refused and any(sign in str(error) for sign in _DAMAGE)):
             raise DamageError(f"is damaged or can't be written: {explained(error)}") from error
         raise ModelError(f"DuckDB refused the SQL: {error}\n{sql[:2000]}") from error
+
+
+def ran_out_of_memory(error: object) -> bool:
+    """True for what DuckDB raises where its memory and the disk for spilling are full."""
+    return isinstance(error, duckdb.OutOfMemoryException)
+
+
+def gist(error: object) -> str:
+    """Returns what DuckDB says of a reader's SQL on one line: what is wrong, and the line that it is in."""
+    said, _, _ = str(error).partition("Stack Trace")
+    lines = (line.strip() for line in said.splitlines())
+    return " ".join(line for line in lines if line and line != "^")

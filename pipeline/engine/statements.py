@@ -1,112 +1,93 @@
-"""Statements: which functions some SQL makes; of a reader, what only reads, and how its values are printed."""
+"""Statements: which functions some SQL makes; and of a reader's SQL, whether all it does is read.
 
+DuckDB decides that, not we: it says of what type a statement is, and its plan names every source that would be read. What is
+allowed by both runs on a connection that is locked (`Engine.lock`), where no other file can be opened and no setting changed.
+"""
+
+import json
 import re
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import duckdb
-from duckdb.sqltypes import DuckDBPyType
 
-from pipeline.engine.literals import quoted
+from pipeline.engine.refusals import gist
 from pipeline.errors import UsageError
 
 # How a function of ours begins, with its name.
 MACRO = re.compile(r"\bcreate\s+(?:or\s+replace\s+)?(?:macro|function)\s+(\w+)", re.IGNORECASE)
-_READING = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
-# Types that are printed as they are, and types that are printed as JSON; all others are printed as text.
-_PLAIN = {"boolean", "tinyint", "smallint", "integer", "bigint", "utinyint", "usmallint", "uinteger", "ubigint", "double"}
-_NESTED = {"decimal", "hugeint", "uhugeint", "bignum", "list", "array", "struct", "map", "union"}
+READ_ONLY = "the warehouse is read-only here: give one select (or explain, describe, show, summarize)"
+# DuckDB gives one type to whatever is explained, and `explain analyze` runs it. So what follows these words is asked about for
+# itself, and they are put before it again: should they be found at the wrong place, what follows is no select.
+_EXPLAIN = re.compile(
+    r"(?:(?>\s+|--[^\n]*(?:\n|\Z)|/\*.*?\*/))*+(?P<explain>explain)\b"
+    r"(?:(?>\s+|--[^\n]*(?:\n|\Z)|/\*.*?\*/))*+(?P<options>analyze\b|\((?=\s*(?:analyze|format)\b)[\w\s,]*\))?",
+    re.IGNORECASE | re.DOTALL,
+)
+# What a select may read from beside the tables. Others change settings, write logs, or run SQL that no plan shows.
+_SOURCES = re.compile(
+    r"seq_scan|read_\w+|parquet_\w+|sniff_csv|glob|duckdb_\w+|pragma_\w+|range|generate_series|repeat|repeat_row|unnest|summary"
+    r"|json_each|json_tree|test_(all|vector)_types|icu_calendar_names|pg_timezone_names|which_secret"
+)
 
 
-class PrintedColumn(NamedTuple):
-    """A column of a result as it is printed."""
+class ReadStatement(NamedTuple):
+    """One statement that only reads: a select, and what an `explain` of it begins with."""
 
-    name: str
-    is_json: bool = False
+    select: str
+    explain: str = ""
+
+    @property
+    def sql(self) -> str:
+        return f"{self.explain} {self.select}"
 
 
-def refuse_all_but_select(connection: duckdb.DuckDBPyConnection, query: str) -> None:
-    """Raises UsageError unless the text is one statement that only reads."""
+def refuse_all_but_select(connection: duckdb.DuckDBPyConnection, query: str) -> ReadStatement:
+    """Returns the one statement of a text. Raises UsageError unless it is a select, or an `explain` of one."""
+    statements = _statements(connection, query)
+    if _is_one(statements, duckdb.StatementType.SELECT):
+        return ReadStatement(statements[0].query)
+    if _is_one(statements, duckdb.StatementType.EXPLAIN) and (found := _EXPLAIN.match(statements[0].query)):
+        explained = ReadStatement(statements[0].query[found.end() :], " ".join(filter(None, found.groups())))
+        if _is_one(_statements(connection, explained.select), duckdb.StatementType.SELECT):
+            return _composed(connection, explained)
+    raise UsageError(READ_ONLY)
+
+
+def refuse_side_effects(connection: duckdb.DuckDBPyConnection, select: str) -> None:
+    """Raises UsageError where a select would do more than read, and duckdb.Error where DuckDB can't plan it."""
+    planning = _composed(connection, ReadStatement(select, "explain (format json)"))
+    ((_, plan),) = connection.execute(planning.sql).fetchall()
+    for source in _sources(json.loads(plan)):
+        if not _SOURCES.fullmatch(source):
+            raise UsageError(f"the warehouse is read-only here, and {source}() does more than read; take it out of the query")
+
+
+def _composed(connection: duckdb.DuckDBPyConnection, statement: ReadStatement) -> ReadStatement:
+    """Returns a statement with its `explain`, which is still one statement."""
+    if not _is_one(_statements(connection, statement.sql), duckdb.StatementType.EXPLAIN):
+        raise UsageError(READ_ONLY)
+    return statement
+
+
+def _statements(connection: duckdb.DuckDBPyConnection, query: str) -> list[duckdb.Statement]:
     try:
         query.encode()
-        statements = connection.extract_statements(query)
-        kinds = [statement.type for statement in statements]
-        # `explain analyze` runs what it explains.
-        while len(statements) == 1 and kinds[-1] == duckdb.StatementType.EXPLAIN:
-            statements = connection.extract_statements(_explained_part(statements[0].query))
-            kinds += [statement.type for statement in statements]
+        return connection.extract_statements(query)
+    except duckdb.PermissionException:
+        raise UsageError(READ_ONLY) from None  # `import database` reads its files already here
     except (duckdb.Error, UnicodeEncodeError) as error:
-        raise UsageError(f"not valid SQL: {error}") from None
-    if len(statements) != 1 or any(kind not in _READING for kind in kinds):
-        raise UsageError("the warehouse is read-only here: give one select (or explain, describe, show, summarize)")
+        raise UsageError(f"not valid SQL: {gist(error)}") from None
 
 
-def printable(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[str, list[PrintedColumn]]:
-    """Returns a select whose every value is a number, a truth value or a text, and what its columns are.
-
-    Numbers beyond 64 bits and nested values are texts of JSON. The select's own columns are c0, c1...: names may repeat.
-    """
-    (statement,) = connection.extract_statements(query)
-    if statement.type == duckdb.StatementType.EXPLAIN:
-        return query, [PrintedColumn(name) for name in ("explain_key", "explain_value")]
-    inner = _without_end(statement.query)
-    relation = connection.query(f"from (\n{inner}\n)")
-    columns = list(zip(relation.columns, relation.types, strict=True))
-    values = ", ".join(f"{_printed(f'c{number}', kind)} as c{number}" for number, (_, kind) in enumerate(columns))
-    places = ", ".join(f"c{number}" for number in range(len(columns)))
-    select = f"select {values} from (\n{inner}\n) as found({places})"
-    return select, [PrintedColumn(name, is_json=_is_json(kind)) for name, kind in columns]
+def _is_one(statements: list[duckdb.Statement], kind: duckdb.StatementType) -> bool:
+    return [statement.type for statement in statements] == [kind]
 
 
-def _explained_part(query: str) -> str:
-    """Returns what an `explain` explains."""
-    tokens = [start for start, _ in duckdb.tokenize(query)]
-    words = [query[start:end].split(None, 1)[0].lower() for start, end in zip(tokens, [*tokens[1:], None], strict=True)]
-    place = words.index("explain") + 1
-    if words[place] == "(":
-        place = words.index(")", place) + 1
-    elif words[place] == "analyze":
-        place += 1
-    return query[tokens[place] :] if place < len(tokens) else ""
-
-
-def _without_end(query: str) -> str:
-    """Returns a statement without the semicolon that ends it."""
-    ends = [start for start, _ in duckdb.tokenize(query) if query[start] == ";"]
-    return query[: ends[-1]] if ends else query
-
-
-def _is_json(kind: DuckDBPyType) -> bool:
-    return kind.id in _NESTED or str(kind) == "JSON"
-
-
-def _printed(value: str, kind: DuckDBPyType) -> str:
-    if kind.id in _PLAIN:
-        return value
-    if kind.id == "float":
-        return f"cast({value} as double)"
-    if _is_json(kind):
-        return f"cast(to_json({_with_times(value, kind)}) as varchar)"
-    return _as_text(value, kind)
-
-
-def _with_times(value: str, kind: DuckDBPyType, depth: int = 0) -> str:
-    """Returns a nested value in which times are texts, in the form that they are printed in elsewhere."""
-    if kind.id.startswith("timestamp"):
-        return _as_text(value, kind)
-    if "TIMESTAMP" not in str(kind):
-        return value
-    members = [(name, member) for name, member in kind.children if isinstance(member, DuckDBPyType)]
-    if kind.id == "list":
-        ((_, member),) = members
-        return f"list_transform({value}, lambda item{depth}: {_with_times(f'item{depth}', member, depth + 1)})"
-    if kind.id == "struct":
-        parts = (f"{quoted(name)}: {_with_times(f'{value}[{quoted(name)}]', member, depth)}" for name, member in members)
-        return f"case when {value} is not null then {{{', '.join(parts)}}} end"
-    return value
-
-
-def _as_text(value: str, kind: DuckDBPyType) -> str:
-    text = f"cast({value} as varchar)"
-    if kind.id == "timestamp with time zone":
-        return f"replace(regexp_replace({text}, '\\+00$', 'Z'), ' ', 'T')"
-    return f"replace({text}, ' ', 'T')" if kind.id.startswith("timestamp") else text
+def _sources(plan: Any) -> Iterator[str]:
+    """Yields the names of the table functions in a plan, as DuckDB prints it in JSON."""
+    for step in plan if isinstance(plan, list) else [plan]:
+        details = step.get("extra_info")
+        if isinstance(details, dict) and (source := details.get("Function") or details.get("Name")):
+            yield str(source).strip().lower()
+        yield from _sources(step.get("children", []))

@@ -1,7 +1,13 @@
 """The tests of whoever freezes a release. There is no way to leave them out."""
 
+import os
+import signal
 import subprocess
+from functools import partial
 from pathlib import Path
+from typing import IO
+
+from pipeline import keyboard
 
 LOG = "release-tests.log"
 DEFAULT = "make test"
@@ -17,17 +23,31 @@ def failures(command: str | None, root: Path, reports: Path) -> list[str]:
             return [problem]
         stream.write(f"$ {command or DEFAULT}\n".encode("utf-8", "surrogateescape"))
         stream.flush()
-        done = subprocess.run(
-            command or DEFAULT,
-            shell=True,  # the command is the user's own, as in a Makefile
+        code = _run(command or DEFAULT, root, stream)
+    ended = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
+    return [] if code == 0 else [f"`{command or DEFAULT}` {ended}; what it printed: {log}"]
+
+
+def _run(command: str, root: Path, stream: IO[bytes]) -> int:
+    """Runs a command and returns its exit code; whoever stops waiting for it ends it, with all that it started."""
+    with keyboard.deferred():
+        running = subprocess.Popen(
+            command,
+            shell=True,  # it is the user's own, as in a Makefile
             cwd=root,
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=subprocess.STDOUT,
-            check=False,
+            process_group=0,
         )
-    ended = f"was ended by signal {-done.returncode}" if done.returncode < 0 else f"ended with exit code {done.returncode}"
-    return [] if done.returncode == 0 else [f"`{command or DEFAULT}` {ended}; what it printed: {log}"]
+        keyboard.on_interrupt(running, partial(os.killpg, running.pid, signal.SIGKILL))
+    try:
+        return running.wait()
+    finally:
+        keyboard.forget(running)
+        if running.returncode is None:
+            os.killpg(running.pid, signal.SIGKILL)
+            running.wait()
 
 
 def _nothing_to_make(root: Path) -> str:

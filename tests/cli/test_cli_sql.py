@@ -3,6 +3,11 @@
 import csv
 import io
 import json
+import os
+import re
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -136,13 +141,142 @@ def test_values_of_every_kind_can_be_printed(published: Workspace) -> None:
     each(kept, VALUES)
 
 
+SHAPES = {
+    "[row(1, 'x'), row(2, null)]": [[1, "x"], [2, None]],
+    "row(row(1), {'a': row(2)})": [[1], {"a": [2]}],
+    "map {'k': row(timestamp '2026-01-02 03:04:05')}": {"k": ["2026-01-02T03:04:05"]},
+    "[timestamp '2026-01-02 03:04:05']::timestamp[1]": ["2026-01-02T03:04:05"],
+    "union_value(at := timestamp '2026-01-02 03:04:05')": {"at": "2026-01-02T03:04:05"},
+    "{'a': 'nan'::double, 'b': ['-inf'::float, 1], 'c': 'NaN, inf'}": {"a": None, "b": [None, 1.0], "c": "NaN, inf"},
+    "null::struct(a timestamp)": None,
+    """'{"a":\n[1]}'::json""": {"a": [1]},
+}
+
+
+def test_nested_values_in_json(published: Workspace, distill: Distill) -> None:
+    selected = ", ".join(f"{value} as c{number}" for number, value in enumerate(SHAPES))
+    (line,) = passed(query(distill, published, f"select {selected}", "--format", "jsonl")).out.splitlines()
+    assert list(json.loads(line).values()) == list(SHAPES.values())
+    for kind in ("table", "csv"):
+        assert passed(query(distill, published, f"select {selected}", "--format", kind)).out
+
+
+@pytest.mark.parametrize("beside", ["plain", "NaN guard", "Infinity", '"inf', "\\inf", "é\\nnan"])
+def test_numbers_in_json_are_exact_whatever_stands_beside_them(published: Workspace, distill: Distill, beside: str) -> None:
+    numbers = {
+        "1234567.123456789012345678::decimal(38,18)": "1234567.123456789012345678",
+        "170141183460469231731687303715884105727::hugeint": "170141183460469231731687303715884105727",
+        "340282366920938463463374607431768211455::uhugeint": "340282366920938463463374607431768211455",
+        "'99999999999999999999999999999999999999999999'::bignum": "99999999999999999999999999999999999999999999",
+    }
+    fields = ", ".join(f"'n{number}': {value}" for number, value in enumerate(numbers))
+    sql = f"select {{'note': '{beside}', 'nan': 'nan'::double, {fields}}} as r, {', '.join(numbers)}"
+    out = passed(query(distill, published, sql, "--format", "json")).out
+    for written in numbers.values():
+        assert re.findall(rf"[:,\[ ]{re.escape(written)}[,}}\]]", out)
+    assert json.loads(out)[0]["r"]["note"] == beside
+
+
+FALSIFIED = {
+    "h": "340282366920938463463374607431768211455::uhugeint",
+    "too long": "-100000000000000000000000000000000000000::hugeint",
+    "deep": "{'a': [200000000000000000000000000000000000000::uhugeint]}",
+    "big": "'1'::bignum",
+    "bits": "'101'::bit",
+    "span": "interval 1 month",
+    "offset": "'12:00:00+02'::timetz",
+    "one of": "union_value(a := 1)",
+    "any": "1::variant",
+    "unnamed": "row(1, 2)",
+    'quo"ted': "[row(1)]",
+}
+
+
+def test_what_parquet_would_falsify_is_refused(published: Workspace, tmp_path: Path) -> None:
+    """The message names the column, and what it says to select instead can be written."""
+
+    def work(distill: Distill, name: str) -> None:
+        column = '"' + name.replace('"', '""') + '"'
+        path = tmp_path / f"{list(FALSIFIED).index(name)}.parquet"
+        target = ("--format", "parquet", "--output", str(path))
+        done = refused(query(distill, published, f"select 1 as a, {FALSIFIED[name]} as {column}", *target), 2, column)
+        assert not path.exists()
+        way_out = done.err.split("`")[1].removeprefix("select ")
+        passed(query(distill, published, f"select {way_out} from (select {FALSIFIED[name]} as {column})", *target))
+        assert pyarrow.parquet.read_table(path).column_names == [name]
+
+    each(work, FALSIFIED)
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".parquet"] * len(FALSIFIED)
+
+
+def test_numbers_that_parquet_can_carry(published: Workspace, distill: Distill, tmp_path: Path) -> None:
+    path = tmp_path / "found.parquet"
+    most = 10**38 - 1
+    sql = f"select {most}::uhugeint as u, {-most}::hugeint as h, sum(i) as s, 'a'::enum('a') as e from range(9) t(i)"
+    passed(query(distill, published, sql, "--format", "parquet", "--output", str(path)))
+    assert pyarrow.parquet.read_table(path).to_pylist() == [{"u": most, "h": -most, "s": 36, "e": "a"}]
+
+
+def test_output_to_what_is_no_plain_file(published: Workspace, distill: Distill, tmp_path: Path) -> None:
+    def written(*target: str) -> Done:
+        return query(distill, published, "select 1 as a", "--format", "csv", "--output", *target)
+
+    expected = b'"a"\n1\n'
+    (tmp_path / "real.csv").write_text("old")
+    (tmp_path / "real.csv").chmod(0o640)
+    (tmp_path / "link.csv").symlink_to("real.csv")
+    (tmp_path / "dangling.csv").symlink_to("made.csv")
+    for name, leads_to in (("link.csv", "real.csv"), ("dangling.csv", "made.csv")):
+        passed(written(str(tmp_path / name)))
+        assert (tmp_path / name).is_symlink() and (tmp_path / leads_to).read_bytes() == expected
+    assert (tmp_path / "real.csv").stat().st_mode & 0o777 == 0o640
+    os.mkfifo(tmp_path / "pipe")
+    with ThreadPoolExecutor(1) as pool:
+        read = pool.submit((tmp_path / "pipe").read_bytes)
+        passed(written(str(tmp_path / "pipe")))
+        assert read.result() == expected
+    assert (tmp_path / "pipe").is_fifo()
+    assert passed(written("/dev/stdout")).out == expected.decode()
+    assert written("/dev/stderr").err == expected.decode()
+    passed(written("/dev/null"))
+    assert Path("/dev/null").is_char_device()
+    refused(written("/dev/full"), 3, "/dev/full", "No space left")
+    (tmp_path / "circle").symlink_to("circle")
+    refused(written(str(tmp_path / "circle")), 2, "circle")
+    refused(written(str(published.settings.warehouse / "x.csv")), 2, "inside of the warehouse")
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_a_file_without_write_rights_is_not_replaced(published: Workspace, distill: Distill, tmp_path: Path) -> None:
+    (tmp_path / "kept.csv").write_text("kept")
+    (tmp_path / "kept.csv").chmod(0o444)
+    options = ("sql", "select 1", "--format", "csv", "--output", str(tmp_path / "kept.csv"))
+    refused(run_in(distill, published, *options, mortal=True), 3, "kept.csv: Permission denied")
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["kept"]
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_any_encoding_of_the_terminal(published: Workspace, encoding: str) -> None:
+    command = [sys.executable, "-m", "pipeline", "sql", "select 'é漢' as \"ü\", 1 as b"]
+    environment = published.environment() | {"PYTHONIOENCODING": encoding}
+    done = subprocess.run(command, env=environment, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.split()[2] == "é漢".encode(encoding, "backslashreplace")
+
+
+def test_a_long_result_as_a_table(published: Workspace, distill: Distill) -> None:
+    sql = "select i, 'é ' || i as t, case when i = 5 then 'two\nlines' end as l from range(100000) t(i)"
+    lines = passed(query(distill, published, sql)).out.splitlines()
+    assert len(lines) == 100_002
+    shown = ["    4  é 4", "    5  é 5      two", "                lines", "    6  é 6"]
+    assert [line.rstrip() for line in lines[5:9]] == shown
+
+
 def test_columns_of_the_same_name_are_not_lost(published: Workspace, distill: Distill) -> None:
     for kind in ("json", "jsonl"):
-        done = query(distill, published, "select 12345 as a, 67890 as a", "--format", kind)
-        if done.code == 0:
-            assert "12345" in done.out and "67890" in done.out
-        else:
-            refused(done, 2, "a")
+        done = passed(query(distill, published, "select 1 as a, 2 as a, 3 as a_1", "--format", kind))
+        assert '{"a":1,"a_1":2,"a_1_1":3}' in done.out
+    refused(query(distill, published, "select 1 as a, 2 as a", "--format", "parquet", "--output", "x.parquet"), 2, "called a")
 
 
 def count(distill: Distill, workspace: Workspace, *options: str) -> int:
@@ -210,6 +344,14 @@ GOOD = (
     "explain analyze select 1",
     "select 1; -- and a comment",
     "-- first a comment\nselect 1",
+    "; select 'é' /* ü; */ -- ö",
+    "/* é */ explain -- ü\n analyze select 'é'",
+    "explain (analyze, format json) select 1",
+    "explain (select 1)",
+    "show all tables",
+    "pivot (select 1 as a, 2 as b) on a in (1) using sum(b)",
+    "with recursive r as (select 1 as a union all select a + 1 from r where a < 3) select * from r",
+    "select * from duckdb_functions() limit 1",
 )
 
 
@@ -261,13 +403,88 @@ BAD = (
     "select error('boom')",
     "select '\udcff'",
     "select * from query('drop view raw.lines')",
+    "explain analyze insert into raw.lines select * from raw.lines",
+    "explain analyze /* é */ copy (select 1) to '{}'",
+    "explain (format json, analyze) copy (select 1) to '{}' (write_empty_file false)",
+    "explain analyze select * from enable_profiling()",
+    "with gone as (delete from raw.lines returning *) select * from gone",
+    "merge into raw.lines using raw.files on true when matched then delete",
+    "truncate raw.lines",
+    "comment on view raw.lines is 'x'",
+    "create macro f(x) as x",
+    "create temp table x as select 1",
+    "create secret s (type s3)",
+    "execute x",
+    "deallocate x",
+    "detach memory",
+    "attach ':memory:' as x",
+    "import database '{}'",
+    "pragma import_database('{}')",
+    "pragma enable_profiling",
+    "reset threads",
+    "set variable x = 1",
+    "update extensions",
+    "force checkpoint",
+    "analyze",
+    # Selects for DuckDB's parser, but not without effects.
+    "select * from enable_logging(storage = 'file', storage_path = '{}')",
+    "select (select count(*) from system.main.enable_profiling(save_location = '{}.txt'))",
+    "select * from query('select * from disable_logging()')",
+    "select * from json_execute_serialized_sql(json_serialize_sql('select 1'))",
+    "select * from checkpoint()",
+    # Files beyond the tables, secrets and variables of ours.
+    "select * from read_text('/etc/passwd')",
+    "select * from '/etc/passwd'",
+    "select * from glob('/etc/*')",
+    "select * from sniff_csv('/etc/passwd')",
+    "select * from read_csv('/dev/stdin')",
+    "select * from parquet_metadata('{}')",
+    "select * from read_duckdb('{}')",
+    "select * from 'http://localhost:1/x.csv'",
+    "select * from duckdb_secrets()",
+    "select getenv('HOME')",
+    "select * from engine",
+    "select $1",
 )
+
+
+def files_of(workspace: Workspace) -> dict[str, bytes]:
+    """Returns every file of a warehouse and its exports, but for the notes of who reads."""
+    folders = (workspace.settings.warehouse, workspace.settings.exports)
+    found = (path for folder in folders for path in folder.rglob("*") if path.is_file() and ".readers" not in path.parts)
+    return {str(path): path.read_bytes() for path in found}
 
 
 def test_what_does_more_than_read_is_refused(published: Workspace, tmp_path: Path) -> None:
     def work(distill: Distill, sql: str) -> None:
         target = tmp_path / f"written {BAD.index(sql)}"
-        refused(query(distill, published, sql.replace("{}", str(target))), 2)
+        done = refused(query(distill, published, sql.replace("{}", str(target))), 2)
         assert not target.exists()
+        assert len(done.err.splitlines()) == 1, done.err
 
+    before = files_of(published)
     each(work, BAD)
+    assert files_of(published) == before
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_of_a_table_can_be_read_and_not_written(published: Workspace) -> None:
+    """It is one of the few files that DuckDB may open."""
+    file = next(published.settings.warehouse.glob("exports/sft/*.parquet"))
+    writing = (
+        f"copy (select 'poison' as response) to '{file}' (format parquet, use_tmp_file false)",
+        f"explain analyze copy (select 'poison' as response) to '{file}' (format parquet, use_tmp_file false)",
+        f"/* {'é' * 40} */ explain analyze copy (select 'poison' as a) to '{file}' --{'x' * 60} explain select 1",
+        f"select * from enable_logging(storage = 'file', storage_path = '{file}')",
+        f"select * from enable_profiling(format = 'json', save_location = '{file}')",
+        f"attach '{file}' as x",
+    )
+    before = files_of(published)
+
+    def work(distill: Distill, sql: str) -> None:
+        refused(query(distill, published, sql), 2)
+
+    each(work, writing)
+    with borrowed() as distill:
+        passed(query(distill, published, f"select * from read_parquet('{file}')"))
+    assert files_of(published) == before
