@@ -47,6 +47,7 @@ def run_stages(settings: Settings, reporter: Reporter, command: str = "run-all")
     with locked(settings.warehouse), opened(settings, reporter) as run:
         try:
             recover(run)
+            run.table_stamps.write()
             kept, failure = take_turns(run, COMMANDS[command])
             return _settle(run, kept, failure)
         finally:

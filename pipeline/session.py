@@ -53,6 +53,7 @@ def opened(settings: Settings, reporter: Reporter) -> Iterator[Run]:
             state=json.loads(json.dumps(before.state)) if before is not None else {},
             files=dict(before.files) if before is not None else {},
             stamps=Stamps(store.root / files.STAMPS),
+            table_stamps=Stamps(store.root / snapshots.STAMPS),
         )
     finally:
         engine.close()
@@ -62,14 +63,14 @@ def opened(settings: Settings, reporter: Reporter) -> Iterator[Run]:
 def recover(run: Run, *, trusting: bool = False) -> None:
     """Takes back what an unpublished run wrote, except landed lines and receipts; finishes moving published files.
 
-    trusting: don't look whether the published tables are whole: who restores may do so because they are not
+    trusting: don't look whether the published tables hold what was published: who restores may do so because they don't
     """
     shelf.drop_drafts(run.store.root)
     # Who restores a damaged state can't go back to it, and need not: the restore says anew what every table holds.
     tolerant: AbstractContextManager[bool | None] = suppress(WarehouseError) if trusting else nullcontext()
     # Before anything is taken back: what the log of a damaged table says is no guide.
     if run.before is not None and not trusting:
-        snapshots.verify_rows(run.store, run.engine, run.before)
+        snapshots.verify_contents(run.store, run.engine, run.before, run.table_stamps)
     with tolerant:
         ledger.undo_torn_load(run.store)
         ledger.undo_unpublished_restore(run.store, run.before.snapshot if run.before is not None else 0)
@@ -128,6 +129,7 @@ def publish(run: Run, snapshot: Snapshot) -> tuple[str, ...]:
     pages_before = run.before.files.get(page_folder.MANIFEST) if run.before is not None else None
     page_folder.remember(exports, run.files, pages_before, run.stamps, pages_moved, run.pages_since)
     run.stamps.write()
+    run.table_stamps.write()
     try:
         catalog.write(run.store, run.engine, snapshot)
     except (DistillError, OSError) as error:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from pipeline import acceptance
@@ -109,11 +110,10 @@ def files_equal_tables(context: Context) -> list[str]:
             files.bind_published(run, export)
             found += _violations(context, f"export-{export.name}", f"{export.name}_file_equals_table")
     found += _pages(context)
-    digests = snapshots.digests_of(snapshots.read_all(run.store, run.engine))
     for name, content in context.snapshot.tables.items():
         if not is_chronicle(name):
-            table = run.store.tables[name]
-            verify_content(run.store, run.engine, table, content.delta_version, content, digests.get(name, {}))
+            published = partial(snapshots.digests_in, run.store, run.engine, name)
+            verify_content(run.store, run.engine, run.store.tables[name], content.delta_version, content, published)
     return found + indexing.flaws(run, context.snapshot)
 
 

@@ -5,14 +5,16 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
 
+from pipeline.disk import Stamps
 from pipeline.engine import Engine
 from pipeline.errors import WAY_OUT, DamageError, UsageError
 from pipeline.models.tables import is_chronicle
-from pipeline.store.contents import Content
+from pipeline.store.contents import Content, verify_content
 from pipeline.store.delta import DeltaStore
 
 SNAPSHOTS = "ops.snapshots"
@@ -20,6 +22,8 @@ VACUUMS = "ops.vacuums"
 RELEASES = "ops.releases"
 AUDITS = "ops.audit_baselines"
 REPLAYS = "replay.runs"
+# Below the warehouse: how the files of published tables looked when they were last hashed.
+STAMPS = ".tables.json"
 # Tables that are written between runs too: a reader sees all of their rows, whichever snapshot it reads.
 LOGS = (SNAPSHOTS, VACUUMS, RELEASES, AUDITS, REPLAYS)
 
@@ -182,11 +186,7 @@ def verify_rows(store: DeltaStore, engine: Engine, snapshot: Snapshot) -> None:
     """
     published = {name: content for name, content in snapshot.tables.items() if not is_chronicle(name) and name in store.tables}
     for name, content in published.items():
-        if content.delta_version > (last := store.last_in_log(name)):
-            raise DamageError(
-                f"{store.path(name)}: run {snapshot.run_id} published version {content.delta_version}, and the newest that is "
-                f"there is {last}: a file of its log is lost; {WAY_OUT}"
-            )
+        _must_have(store, name, content, snapshot)
     files = {name: store.read(name, content.delta_version).files for name, content in published.items()}
     held = engine.rows_in([file for listed in files.values() for file in listed])
     for name, content in published.items():
@@ -198,13 +198,33 @@ def verify_rows(store: DeltaStore, engine: Engine, snapshot: Snapshot) -> None:
             )
 
 
-def digests_of(published: Sequence[Snapshot]) -> dict[str, dict[str, str]]:
-    """Returns per table what each Parquet file held when it was published."""
-    found: dict[str, dict[str, str]] = {}
-    for snapshot in published:
-        for table, held in snapshot.digests.items():
-            found.setdefault(table, {}).update(held)
+def verify_contents(store: DeltaStore, engine: Engine, snapshot: Snapshot, stamps: Stamps) -> None:
+    """Holds what tables hold against what was published. Files that look as they did when they were last hashed are not read.
+
+    Raises DamageError, which names file and table, where something else is there.
+    """
+
+    for name, content in snapshot.tables.items():
+        if not is_chronicle(name) and name in store.tables:
+            _must_have(store, name, content, snapshot)
+            version, table = content.delta_version, store.tables[name]
+            verify_content(store, engine, table, version, content, partial(digests_in, store, engine, name), stamps)
+
+
+def digests_in(store: DeltaStore, engine: Engine, table: str) -> dict[str, str]:
+    """Returns what each Parquet file of a table held when it was published."""
+    found: dict[str, str] = {}
+    for snapshot in read_all(store, engine):
+        found |= snapshot.digests.get(table, {})
     return found
+
+
+def _must_have(store: DeltaStore, name: str, content: Content, snapshot: Snapshot) -> None:
+    if content.delta_version > (last := store.last_in_log(name)):
+        raise DamageError(
+            f"{store.path(name)}: run {snapshot.run_id} published version {content.delta_version}, and the newest that is "
+            f"there is {last}: a file of its log is lost; {WAY_OUT}"
+        )
 
 
 def _from_row(row: dict[str, Any]) -> Snapshot:
