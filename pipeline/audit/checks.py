@@ -16,7 +16,7 @@ from pipeline.export import corpora, files, page_folder, pages, playbooks
 from pipeline.export.corpora import EXPORTS, Export
 from pipeline.index import indexing
 from pipeline.models.tables import is_chronicle, violation
-from pipeline.score import model_ledger, scoring
+from pipeline.score import model_ledger, rejudging, scoring
 from pipeline.stages import STAGES
 from pipeline.store import snapshots
 from pipeline.store.contents import verify_content
@@ -91,7 +91,9 @@ def reread(export: Export) -> Callable[[Context], list[str]]:
         context.run.bind_now(export.table)
         corpora.vouch(context.run)
         files.bind_published(context.run, export)
-        return _violations(context, f"export-{export.name}", f"{export.name}_file_is_gated", f"{export.name}_texts_fit_id")
+        rejudging.rejudge(context.run, files.new_places(context.run, export))
+        names = ("file_is_gated", "lines_are_judged_again", "texts_fit_id")
+        return _violations(context, f"export-{export.name}", *(f"{export.name}_{name}" for name in names))
 
     return check
 

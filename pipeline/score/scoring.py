@@ -97,6 +97,17 @@ def _judge(run: Run, models: dict[str, Compiled], new_files: tuple[str, ...], ke
     engine.materialise("run.bound_scores", _scores_sql(run, bound, columns))
 
 
+def judge_bound(run: Run, models: dict[str, Compiled]) -> None:
+    """Makes `run.free_scores` and `run.bound_scores` what the models say of what `evidence.records` is bound to, alone."""
+    engine, columns = run.engine, ", ".join(run.store.tables[SCORES].schema.names)
+    run.bind("before.runs", run.store.read(SCORES), where="false")
+    there = run.sources_in("evidence.records")
+    held = [model for model in models.values() if there & set(model.sources)]
+    engine.materialise("run.free_scores", _scores_sql(run, [m for m in held if SCORES not in m.inputs], columns))
+    engine.define(SCORES, f"select {columns} from run.free_scores")
+    engine.materialise("run.bound_scores", _scores_sql(run, [m for m in held if SCORES in m.inputs], columns))
+
+
 def _scores_sql(run: Run, models: list[Compiled], columns: str) -> str:
     if not models:
         return f"select {columns} from before.runs where false"
