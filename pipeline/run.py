@@ -48,6 +48,8 @@ class Run:
 
     drafting: of files that were drafted, the work that still goes on
     stamps, table_stamps: how export files and those of tables looked when they were last hashed
+    findings: what another tool wrote, in words
+    since: the version of every table when this run began to write
     pages_since: when pages began to be drafted by the file system's time, in ns
     """
 
@@ -69,6 +71,8 @@ class Run:
     shared: set[str] = field(default_factory=set)
     stamps: Stamps = field(default_factory=lambda: Stamps(Path()))
     table_stamps: Stamps = field(default_factory=lambda: Stamps(Path()))
+    findings: list[str] = field(default_factory=list)
+    since: dict[str, int] = field(default_factory=dict)
 
     def table_before(self, table: str) -> Version | None:
         """Returns a table as it was published last."""

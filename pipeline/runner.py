@@ -21,7 +21,7 @@ from pipeline.run import Reporter, Run
 from pipeline.session import make_places, opened, publish, recover
 from pipeline.settings import Settings
 from pipeline.stages import COLLECT, COMMANDS, LAND, Stage
-from pipeline.store import snapshots
+from pipeline.store import foreign, snapshots
 from pipeline.store.contents import Content, combined_hash
 from pipeline.store.delta import locked, nowhere
 from pipeline.store.snapshots import Snapshot, StageState
@@ -94,9 +94,15 @@ def _settle(run: Run, kept: list[tuple[Receipt, StageState | None]], failure: Di
 
 
 def _obstacle(run: Run) -> DistillError | None:
-    """Returns what would keep files from being moved to where they belong: a run is not said to have passed, and then fails."""
+    """Returns what another tool wrote meanwhile, or what would keep files from being moved to where they belong: a run is not
+    said to have passed, and then fails.
+    """
     try:
+        foreign.refuse(run.store, run.since)
         make_places(run)
+    except WarehouseError as error:
+        files.drop_drafts(run.settings.exports)
+        return error
     except OSError as error:
         files.drop_drafts(run.settings.exports)
         return WarehouseError(f"{error.filename}: {error.strerror}; {TRY_AGAIN}")

@@ -17,7 +17,7 @@ from pipeline.index import indexing, shelf
 from pipeline.models import tables
 from pipeline.run import Reporter, Run
 from pipeline.settings import Settings
-from pipeline.store import catalog, ledger, snapshots
+from pipeline.store import catalog, foreign, ledger, snapshots
 from pipeline.store.delta import DeltaStore
 from pipeline.store.snapshots import Snapshot
 
@@ -53,6 +53,7 @@ def opened(settings: Settings, reporter: Reporter) -> Iterator[Run]:
             state=json.loads(json.dumps(before.state)) if before is not None else {},
             files=dict(before.files) if before is not None else {},
             stamps=Stamps(store.root / files.STAMPS),
+            findings=foreign.findings(store, before),
             table_stamps=Stamps(store.root / snapshots.STAMPS),
         )
     finally:
@@ -72,6 +73,7 @@ def recover(run: Run, *, trusting: bool = False) -> None:
     if run.before is not None and not trusting:
         snapshots.verify_contents(run.store, run.engine, run.before, run.table_stamps)
     with tolerant:
+        foreign.take_back(run.store, run.before)
         ledger.undo_torn_load(run.store)
         ledger.undo_unpublished_restore(run.store, run.before.snapshot if run.before is not None else 0)
     for name in run.store.tables:
@@ -82,6 +84,7 @@ def recover(run: Run, *, trusting: bool = False) -> None:
         if run.store.version(name) != version:
             with tolerant:
                 run.store.restore(name, version)
+    run.since = {name: run.store.version(name) for name in run.store.tables}
     if run.before is not None:
         _settle_files(run, run.before)
     else:

@@ -103,6 +103,7 @@ def files_equal_tables(context: Context) -> list[str]:
     the index the ids of its table.
     """
     run, found = context.run, []
+    context.warnings.extend(run.findings)
     for export in EXPORTS:
         file = context.snapshot.files[export.file]
         path = run.settings.exports / file.path

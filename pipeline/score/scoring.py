@@ -5,6 +5,9 @@ from pipeline.models.compile import Compiled, scoring_model
 from pipeline.run import Run
 
 SCORES = "scored.runs"
+# What this process judged, by place: what is about to leave is held against it, and not against a table.
+JUDGED = "run.judged"
+PLACED = "place_hash(source_file, line_offset, sig_hash)"
 
 
 def models_of(run: Run) -> dict[str, Compiled]:
@@ -51,6 +54,7 @@ def _score(run: Run, models: dict[str, Compiled], new_files: tuple[str, ...], ke
     columns = ", ".join(run.store.tables[SCORES].schema.names)
     bound = [model for model in models.values() if SCORES in model.inputs]
     _judge(run, models, new_files, kept)
+    remember(run)
 
     same = "was.source = now.source and was.sig_hash = now.sig_hash"
     bound_sources = ", ".join(f"'{source}'" for model in bound for source in model.sources) or "''"
@@ -95,6 +99,13 @@ def _judge(run: Run, models: dict[str, Compiled], new_files: tuple[str, ...], ke
     run.bind_now("evidence.records")
     engine.define(SCORES, f"select {columns} from before.runs union all select {columns} from run.free_scores")
     engine.materialise("run.bound_scores", _scores_sql(run, bound, columns))
+
+
+def remember(run: Run) -> None:
+    """Makes `run.judged` what was judged just now."""
+    either = "select * from run.free_scores union all select * from run.bound_scores"
+    run.engine.materialise(JUDGED, f"select {PLACED} as place, category from ({either})")
+    run.shared.add(JUDGED)
 
 
 def judge_bound(run: Run, models: dict[str, Compiled]) -> None:

@@ -12,7 +12,7 @@ from pipeline.index import indexing
 from pipeline.models.tables import is_chronicle
 from pipeline.run import Reporter, Run
 from pipeline.settings import Settings
-from pipeline.store import ledger, snapshots
+from pipeline.store import foreign, ledger, snapshots
 from pipeline.store.contents import Content, verify_content
 from pipeline.store.delta import locked
 from pipeline.store.snapshots import Snapshot
@@ -144,5 +144,6 @@ def _publish(run: Run, plan: Restored, contents: dict[str, Content]) -> Restored
         digests={},
     )
     session.make_places(run)
+    foreign.refuse(run.store, run.since)
     notes = session.publish(run, snapshot)
-    return replace(plan, snapshot=snapshot.snapshot, notes=notes)
+    return replace(plan, snapshot=snapshot.snapshot, notes=(*run.findings, *notes))

@@ -1,5 +1,5 @@
--- Both sides of every new pair are worth what its reason says when the models that score are asked again: what scored.runs
--- says does not count. Pairs that were copied were held against this when they were new.
+-- Both sides of every new pair are worth what its reason says by what the models that score say of them, whatever
+-- scored.runs says. Pairs that were copied were held against this when they were new.
 -- grain: one row per violation
 -- version: 1
 -- stage: export-preference
@@ -21,9 +21,9 @@ select
     chosen.category as chosen_category,
     rejected.category as rejected_category
 from lines
-left join run.rejudged as chosen
+left join run.judged as chosen
     on lines.chosen_place = chosen.place
-left join run.rejudged as rejected
+left join run.judged as rejected
     on lines.rejected_place = rejected.place
 where
     coalesce(chosen.category <> 'accepted', true)

@@ -1,5 +1,5 @@
--- Every new line of the rag file says of its record what the models that score say of it when they are asked again: what
--- scored.runs says does not count. Lines that were copied were held against this when they were new.
+-- Every new line of the rag file says of its record what the models that score say of it, whatever
+-- scored.runs says. Lines that were copied were held against this when they were new.
 -- grain: one row per violation
 -- version: 1
 -- stage: export-rag
@@ -15,12 +15,12 @@ with lines as (
 select
     lines.id,
     lines.source_category as claimed_category,
-    rejudged.category
+    judged.category
 from lines
 cross join run.options as options
-left join run.rejudged as rejudged
-    on lines.place = rejudged.place
+left join run.judged as judged
+    on lines.place = judged.place
 where
-    coalesce(rejudged.category <> lines.source_category, true)
-    or rejudged.category = 'rejected'
-    or (rejudged.category = 'needs_human_review' and not options.include_review)
+    coalesce(judged.category <> lines.source_category, true)
+    or judged.category = 'rejected'
+    or (judged.category = 'needs_human_review' and not options.include_review)

@@ -1,5 +1,5 @@
--- Every new line of the sft file says of its record what the models that score say of it when they are asked again: what
--- scored.runs says does not count. Lines that were copied were held against this when they were new.
+-- Every new line of the sft file says of its record what the models that score say of it, whatever
+-- scored.runs says. Lines that were copied were held against this when they were new.
 -- grain: one row per violation
 -- version: 1
 -- stage: export-sft
@@ -15,12 +15,12 @@ with lines as (
 select
     lines.id,
     lines.quality_score as claimed_category,
-    rejudged.category
+    judged.category
 from lines
 cross join run.options as options
-left join run.rejudged as rejudged
-    on lines.place = rejudged.place
+left join run.judged as judged
+    on lines.place = judged.place
 where
-    coalesce(rejudged.category <> lines.quality_score, true)
-    or rejudged.category not in ('accepted', 'partially_accepted')
-    or (rejudged.category = 'partially_accepted' and not options.include_partial)
+    coalesce(judged.category <> lines.quality_score, true)
+    or judged.category not in ('accepted', 'partially_accepted')
+    or (judged.category = 'partially_accepted' and not options.include_partial)
