@@ -152,6 +152,14 @@ class Stamps:
         self.keep(name, sha256)
         return flag
 
+    def hash_of(self, name: str, path: Path) -> str | None:
+        """Returns the hash that a file had when it looked as it does now; None where that is not known."""
+        held = self._after.get(name) or self._before.get(name)
+        sha256 = held[1] if isinstance(held, list) and len(held) == 3 else None
+        if isinstance(sha256, str) and path.is_file() and self.known(name, path, sha256) is not None:
+            return sha256
+        return None
+
     def looks(self, name: str, sha256: str) -> list[int]:
         """Returns what was remembered of the looks of something with this hash; nothing where nothing was."""
         return self._held(name, sha256)[0]

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["PrintedColumn", "TableInfo", "Warehouse"]
 
+# The run that was noted last is named by one of so many commits.
+RECENT = 10
+
 
 @dataclass(frozen=True)
 class TableInfo:
@@ -157,7 +160,7 @@ class Warehouse:
         if not run_id.isprintable():
             raise UsageError(f"{run_id!r} is no run id")
         with self.opened() as engine:
-            engine.bind("ops.receipts", self.store.read("ops.receipts").files, self.store.tables["ops.receipts"].schema)
+            self._bind_own(engine, "ops.receipts")
             if run_id == "latest" or "ago" in run_id:
                 run_id = self.find(engine, run_id).made_by
             query = "select receipt from ops.receipts where run_id = ? order by started_at, ended_at"
@@ -179,11 +182,18 @@ class Warehouse:
             )
 
     def last_run(self) -> dict[str, Any] | None:
-        """Returns the newest row of ops.runs, published or not."""
+        """Returns the row of ops.runs that was committed last, published or not."""
         with self.opened() as engine:
-            engine.bind("ops.runs", self.store.read("ops.runs").files, self.store.tables["ops.runs"].schema)
-            rows = engine.rows("select run_id, overall_passed from ops.runs order by started_at desc limit 1")
+            self._bind_own(engine, "ops.runs")
+            own, commits = self.store.own_version("ops.runs"), self.store.history("ops.runs", RECENT)
+            said = (commit["run_id"] for commit in commits if commit["version"] <= own and "run_id" in commit)
+            rows = engine.rows("select run_id, overall_passed from ops.runs where run_id = ?", [next(said, None)])
             return rows[0] if rows else None
+
+    def _bind_own(self, engine: Engine, table: str) -> None:
+        """Binds a table as it is now, without what another tool added to it."""
+        files = self.store.read(table, self.store.own_version(table)).files
+        engine.bind(table, files, self.store.tables[table].schema)
 
     def _known(self, table: str) -> None:
         if table not in self.store.tables:
@@ -237,7 +247,7 @@ class Warehouse:
 
     def _version(self, snapshot: Snapshot, table: str) -> int | None:
         if table in LOGS:
-            return None
+            return self.store.own_version(table)
         if table not in snapshot.tables:
             raise WarehouseError(f"run {snapshot.run_id} had no table {table} yet; name a later one with --as-of")
         return snapshot.tables[table].delta_version

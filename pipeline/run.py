@@ -15,7 +15,7 @@ from pipeline.models import Library
 from pipeline.models.compile import Compiled
 from pipeline.reports.receipts import Receipt
 from pipeline.settings import Settings
-from pipeline.store.contents import Content, content_of
+from pipeline.store.contents import Content, content_of, remember
 from pipeline.store.delta import DeltaStore, Version
 from pipeline.store.snapshots import ExportFile, Snapshot
 from pipeline.store.writing import commit_checked
@@ -47,6 +47,9 @@ class Run:
     """One run: where it works, since when, and what was published before it.
 
     drafting: of files that were drafted, the work that still goes on
+    stamps, table_stamps: how export files and those of tables looked when they were last hashed
+    findings: what another tool wrote, in words
+    since: the version of every table when this run began to write
     pages_since: when pages began to be drafted by the file system's time, in ns
     lost: of a restore, what had to be set aside because nobody can read it
     """
@@ -69,6 +72,9 @@ class Run:
     digests: dict[str, dict[str, str]] = field(default_factory=dict)
     shared: set[str] = field(default_factory=set)
     stamps: Stamps = field(default_factory=lambda: Stamps(Path()))
+    table_stamps: Stamps = field(default_factory=lambda: Stamps(Path()))
+    findings: list[str] = field(default_factory=list)
+    since: dict[str, int] = field(default_factory=dict)
 
     def table_before(self, table: str) -> Version | None:
         """Returns a table as it was published last."""
@@ -93,6 +99,7 @@ class Run:
             base = held or (self.before.tables.get(table) if self.before is not None else None)
             held, new = content_of(self.store, self.engine, self.store.tables[table], version, base)
             self.digests.setdefault(table, {}).update(new)
+            remember(self.store, self.table_stamps, table, new)
             self.contents[table] = held
         return held
 

@@ -23,7 +23,7 @@ from pipeline.run import Reporter, Run
 from pipeline.session import make_places, opened, publish, recover
 from pipeline.settings import Settings, opened_gates
 from pipeline.stages import COLLECT, COMMANDS, LAND, Stage
-from pipeline.store import owner, snapshots
+from pipeline.store import foreign, owner, snapshots
 from pipeline.store.contents import Content, combined_hash
 from pipeline.store.delta import must_be_usable, nowhere
 from pipeline.store.snapshots import Snapshot, StageState
@@ -57,6 +57,7 @@ def _run(settings: Settings, reporter: Reporter, command: str, lists: Mapping[st
     with opened(settings, reporter, drafting=drafting) as run:
         try:
             recover(run)
+            run.table_stamps.write()
             before = run.before
             run.settings = remembered.settled(
                 run.settings, before.state if before is not None else {}, before.run_id if before is not None else None, lists
@@ -113,8 +114,11 @@ def _settle(run: Run, kept: list[tuple[Receipt, StageState | None]], failure: Di
 
 
 def _obstacle(run: Run) -> DistillError | None:
-    """Returns what would keep files from being moved to where they belong: a run is not said to have passed, and then fails."""
+    """Returns what another tool wrote meanwhile, or what would keep files from being moved to where they belong: a run is not
+    said to have passed, and then fails.
+    """
     try:
+        foreign.refuse(run.store, run.since)
         make_places(run)
     except (WarehouseError, OSError) as error:
         files.drop_drafts(run.settings.exports)

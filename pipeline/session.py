@@ -21,7 +21,7 @@ from pipeline.index import indexing, shelf
 from pipeline.models import tables
 from pipeline.run import Reporter, Run
 from pipeline.settings import Settings
-from pipeline.store import catalog, ledger, owner, snapshots
+from pipeline.store import catalog, foreign, ledger, owner, snapshots
 from pipeline.store.delta import DeltaStore, locked
 from pipeline.store.mending import set_aside_torn_commits, take_out_lost_notes
 from pipeline.store.snapshots import Snapshot
@@ -85,6 +85,8 @@ def _opened(settings: Settings, reporter: Reporter, mending: bool) -> Iterator[R
             files=dict(before.files) if before is not None else {},
             stamps=Stamps(store.root / files.STAMPS),
             lost=tuple(lost),
+            findings=foreign.findings(store, before),
+            table_stamps=Stamps(store.root / snapshots.STAMPS),
         )
     finally:
         engine.close()
@@ -103,15 +105,16 @@ def _tools(settings: Settings, spill: Path, mending: bool) -> tuple[models.Libra
 def recover(run: Run, *, trusting: bool = False) -> None:
     """Takes back what an unpublished run wrote, except landed lines and receipts; finishes moving published files.
 
-    trusting: don't look whether the published tables are whole: who restores may do so because they are not
+    trusting: don't look whether the published tables hold what was published: who restores may do so because they don't
     """
     shelf.drop_drafts(run.store.root)
     # Who restores a damaged state can't go back to it, and need not: the restore says anew what every table holds.
     tolerant: AbstractContextManager[bool | None] = suppress(WarehouseError) if trusting else nullcontext()
     # Before anything is taken back: what the log of a damaged table says is no guide.
     if run.before is not None and not trusting:
-        snapshots.verify_rows(run.store, run.engine, run.before)
+        snapshots.verify_contents(run.store, run.engine, run.before, run.table_stamps)
     with tolerant:
+        foreign.take_back(run.store, run.before)
         ledger.undo_torn_load(run.store)
         ledger.undo_unpublished_restore(run.store, run.before.snapshot if run.before is not None else 0)
     for name in run.store.tables:
@@ -122,6 +125,7 @@ def recover(run: Run, *, trusting: bool = False) -> None:
         with tolerant:
             if run.store.version(name) != version:
                 run.store.restore(name, version)
+    run.since = {name: run.store.version(name) for name in run.store.tables}
     if run.before is not None:
         _settle_files(run, run.before)
     else:
@@ -175,6 +179,7 @@ def _notes(run: Run, snapshot: Snapshot) -> Iterator[str]:
     """Writes what is a convenience beside a published run, and yields what could not be: the next run writes it anew."""
     with suppress(OSError):
         run.stamps.write()  # without it the files are hashed once more
+        run.table_stamps.write()
     try:
         if run.files and run.settings.exports.is_dir():
             owner.write(run.settings.exports, run.store, snapshot.run_id)

@@ -13,7 +13,7 @@ from pipeline.index import fulltext, indexing
 from pipeline.models.compile import Compiled
 from pipeline.reports.receipts import Receipt
 from pipeline.run import Run
-from pipeline.score import model_ledger, scoring
+from pipeline.score import model_ledger, rejudging, scoring
 from pipeline.store import ledger
 from pipeline.store.contents import combined_hash
 
@@ -97,6 +97,7 @@ def _export(export: Export) -> Stage:
             corpora.vouch(run)
             corpora.find_unknown_paths(run)
             files.read_again(run, export, decided.change)
+            rejudging.rejudge(run, files.new_places(run, export))
 
         return look_again
 

@@ -155,6 +155,8 @@ def _input_hash(given: str, inputs: Sequence[dict[str, Any]]) -> str:
 
 def _do(run: Run, stage: Stage, receipt: Receipt, before: StageState | None) -> _Steps:
     """Does a stage, and stops once where others may have their turn before the rest."""
+    receipt.warnings += run.findings
+    run.findings = []
     given = combined_hash(stage.prepare(run, receipt))
     compiled = stage.models(run)
     fingerprint = models_hash(compiled)

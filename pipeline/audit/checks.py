@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from pipeline import acceptance, advice
@@ -15,7 +16,7 @@ from pipeline.export import corpora, files, page_folder, pages, playbooks
 from pipeline.export.corpora import EXPORTS, Export
 from pipeline.index import indexing
 from pipeline.models.tables import is_chronicle, violation
-from pipeline.score import model_ledger, scoring
+from pipeline.score import model_ledger, rejudging, scoring
 from pipeline.stages import STAGES
 from pipeline.store import snapshots
 from pipeline.store.contents import verify_content
@@ -90,7 +91,9 @@ def reread(export: Export) -> Callable[[Context], list[str]]:
         context.run.bind_now(export.table)
         corpora.vouch(context.run)
         files.bind_published(context.run, export)
-        return _violations(context, f"export-{export.name}", f"{export.name}_file_is_gated", f"{export.name}_texts_fit_id")
+        rejudging.rejudge(context.run, files.new_places(context.run, export))
+        names = ("file_is_gated", "lines_are_judged_again", "texts_fit_id")
+        return _violations(context, f"export-{export.name}", *(f"{export.name}_{name}" for name in names))
 
     return check
 
@@ -100,6 +103,7 @@ def files_equal_tables(context: Context) -> list[str]:
     the index the ids of its table.
     """
     run, found = context.run, []
+    context.warnings.extend(run.findings)
     for export in EXPORTS:
         file = context.snapshot.files[export.file]
         path = run.settings.exports / file.path
@@ -109,11 +113,10 @@ def files_equal_tables(context: Context) -> list[str]:
             files.bind_published(run, export)
             found += _violations(context, f"export-{export.name}", f"{export.name}_file_equals_table")
     found += _pages(context)
-    digests = snapshots.digests_of(snapshots.read_all(run.store, run.engine))
     for name, content in context.snapshot.tables.items():
         if not is_chronicle(name):
-            table = run.store.tables[name]
-            verify_content(run.store, run.engine, table, content.delta_version, content, digests.get(name, {}))
+            published = partial(snapshots.digests_in, run.store, run.engine, name)
+            verify_content(run.store, run.engine, run.store.tables[name], content.delta_version, content, published)
     return found + indexing.flaws(run, context.snapshot)
 
 

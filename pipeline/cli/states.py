@@ -204,6 +204,7 @@ def vacuum(
             "dropped": [state.run_id for state in done.dropped],
             "files": done.files,
             "bytes": done.bytes,
+            "notes": list(done.notes),
             "dry_run": dry_run,
         }
         click.echo(json.dumps(document))
@@ -216,3 +217,5 @@ def vacuum(
         f"{verb} {done.files:,} files, {done.bytes / 1e6:,.1f} MB; kept {len(done.kept)} of "
         f"{len(done.kept) + len(done.dropped)} states"
     )
+    for note in done.notes:
+        click.echo(f"note: {note}", err=True)

@@ -125,6 +125,17 @@ def read_again(run: Run, export: Export, change: Change) -> None:
     _bind_file(run, export, target, fresh, rows)
 
 
+def new_places(run: Run, export: Export) -> str:
+    """Returns the SQL of where the records stand that the lines of `files.<export>_new` were made of."""
+    schema = run.store.tables[export.table].schema
+    sides = [field.name for field in schema if pa.types.is_struct(field.type) and field.name.endswith("provenance")]
+    columns = ("source_file", "line_offset", "sig_hash")
+    parts = (
+        f"select {', '.join(f'{side}.{name} as {name}' for name in columns)} from files.{export.name}_new" for side in sides
+    )
+    return " union all ".join(parts)
+
+
 def _bind_file(run: Run, export: Export, path: Path, fresh: Path, rows: str) -> None:
     """Binds a file as `files.<export>`, and those of its lines that stand in `fresh`, with the `rows` that they should be."""
     longest = run.state.setdefault("longest_lines", {})

@@ -7,12 +7,13 @@ from typing import Any
 
 from pipeline import advice, remembered, search
 from pipeline.disk import Stamps
+from pipeline.errors import DamageError
 from pipeline.export import files, page_folder
 from pipeline.reader import Warehouse
 from pipeline.reports.receipts import warnings_of
 from pipeline.reports.summary import drifted, first_of
 from pipeline.settings import opened_gates
-from pipeline.store import owner
+from pipeline.store import foreign, owner, snapshots
 from pipeline.store.snapshots import Snapshot
 
 # An audit is worth repeating after so many published runs.
@@ -72,6 +73,7 @@ def _examined(warehouse: Warehouse, exports: Path) -> Health:
     else:
         _look_at_files(found, exports, newest, Stamps(warehouse.store.root / files.STAMPS))
     _look_at_audits(found, published, good)
+    _look_at_tables(found, warehouse, published)
     last = warehouse.last_run()
     if last is not None and not last["overall_passed"]:
         found.broken = True
@@ -81,13 +83,14 @@ def _examined(warehouse: Warehouse, exports: Path) -> Health:
 
 
 def _facts(newest: Snapshot, good: list[Snapshot]) -> dict[str, str]:
-    age = datetime.now(UTC) - newest.published_at
+    hours = (datetime.now(UTC) - newest.published_at).total_seconds() / 3600
+    age = f"{hours:.1f} hours ago" if hours >= 0 else "by a clock that was ahead of this one"
     verdict = {None: "not audited", True: "audit passed", False: "audit FAILED"}[newest.audit_passed]
     restored = f", which restored run {newest.restored_run_id}" if newest.restored_run_id is not None else ""
     names = f", release {', '.join(newest.releases)}" if newest.releases else ""
     return {
         "newest snapshot": f"{newest.snapshot}, {newest.kind} {newest.run_id}{restored}{names}; {verdict}",
-        "published": f"{newest.published_at:%Y-%m-%d %H:%M:%S} UTC, {age.total_seconds() / 3600:.1f} hours ago",
+        "published": f"{newest.published_at:%Y-%m-%d %H:%M:%S} UTC, {age}",
         "last good": f"{good[-1].snapshot}, {good[-1].kind} {good[-1].run_id}" if good else "none",
         **{f"{name} rows": f"{newest.tables[f'exports.{name}'].rows:,}" for name in ("rag", "sft", "preference")},
         "playbooks": f"{newest.tables['exports.playbooks'].rows:,}" if "exports.playbooks" in newest.tables else "none yet",
@@ -115,6 +118,20 @@ def _look_at_files(found: Health, exports: Path, newest: Snapshot, stamps: Stamp
         found.attention.insert(
             0, f"{exports}: {', '.join(odd[:SHOWN])}{more} not as published; `{found.next_step}` puts everything back"
         )
+
+
+def _look_at_tables(found: Health, warehouse: Warehouse, published: list[Snapshot]) -> None:
+    """Holds what tables hold against what was published, at the cost of a look at each file where none of them changed."""
+    found.attention += foreign.findings(warehouse.store, published[-1])
+    stamps = Stamps(warehouse.store.root / snapshots.STAMPS)
+    try:
+        with warehouse.opened() as engine:
+            snapshots.verify_contents(warehouse.store, engine, published[-1], stamps)
+    except DamageError as error:
+        found.broken = True
+        found.attention.insert(0, str(error))
+        left = [snapshot for snapshot in published[:-1] if not snapshot.vacuumed]
+        found.next_step = "distill restore --to '1 run ago'" if left else "distill run-all --warehouse NEW"
 
 
 def _look_at_audits(found: Health, published: list[Snapshot], good: list[Snapshot]) -> None:

@@ -1,5 +1,7 @@
 """Is everything that a snapshot names still there, whole, and made by the models as they are now?"""
 
+from functools import partial
+
 from pipeline import advice
 from pipeline.errors import DistillError
 from pipeline.models.tables import is_chronicle
@@ -38,24 +40,24 @@ def _other_models(run: Run, snapshot: Snapshot) -> list[str]:
 
 
 def _damage(run: Run, snapshot: Snapshot) -> list[str]:
-    digests = snapshots.digests_of(snapshots.read_all(run.store, run.engine))
     found = []
     for name, content in sorted(snapshot.tables.items()):
         if name not in run.store.tables:
             found.append(f"{name}: the snapshot has this table, but sql/tables does not declare it any more")
             continue
         try:
-            _resolve(run, name, content, digests.get(name, {}))
+            _resolve(run, name, content)
         except DistillError as error:
             found.append(str(error))
     return found
 
 
-def _resolve(run: Run, name: str, content: Content, digests: dict[str, str]) -> None:
+def _resolve(run: Run, name: str, content: Content) -> None:
     table = run.store.tables[name]
     if is_chronicle(name):
         # Nobody counts or hashes these for a snapshot: they have to open, and all their rows have to be readable.
         run.engine.bind("run.resolved", run.store.read(name, content.delta_version).files, table.schema)
         run.engine.rows("select count(*) as n from (select distinct * from run.resolved)")
     else:
-        verify_content(run.store, run.engine, table, content.delta_version, content, digests)
+        published = partial(snapshots.digests_in, run.store, run.engine, name)
+        verify_content(run.store, run.engine, table, content.delta_version, content, published)

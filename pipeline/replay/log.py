@@ -19,7 +19,7 @@ from pipeline.engine import Engine
 from pipeline.errors import DistillError, UsageError
 from pipeline.reader import Warehouse
 from pipeline.reports import receipts
-from pipeline.store import catalog, snapshots
+from pipeline.store import catalog, foreign, snapshots
 from pipeline.store.delta import DeltaStore, locked
 
 TABLE = snapshots.REPLAYS
@@ -62,6 +62,7 @@ def append(warehouse: Warehouse, data: Path, records: Sequence[Record]) -> Path:
         store.create_missing()
         for path in files_of(data)[-1:]:
             _mend(path)
+        foreign.take_back_chronicle(store, TABLE)
         owed = _owed(store, engine, data)
         rows = pa.Table.from_pylist([row_of(record) for record in records], schema=store.tables[TABLE].schema)
         store.append(TABLE, rows, {"replay_id": records[0]["replay_id"]})

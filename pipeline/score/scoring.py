@@ -12,6 +12,9 @@ from pipeline.run import Run
 
 SCORES = "scored.runs"
 SETTLERS = pa.schema({"name": pa.string()})
+# What this process judged, by place: what is about to leave is held against it, and not against a table.
+JUDGED = "run.judged"
+PLACED = "place_hash(source_file, line_offset, sig_hash)"
 
 
 def models_of(run: Run) -> dict[str, Compiled]:
@@ -74,6 +77,7 @@ def _score(run: Run, models: dict[str, Compiled], new_files: tuple[str, ...], ke
     engine = run.engine
     columns = ", ".join(run.store.tables[SCORES].schema.names)
     _judge(run, models, new_files, kept)
+    remember(run)
 
     same = "was.source = now.source and was.sig_hash = now.sig_hash"
     bound_sources = _listed([model for model in models.values() if _is_bound(model)])
@@ -135,6 +139,25 @@ def _is_bound(model: Compiled) -> bool:
 
 def _listed(models: list[Compiled]) -> str:
     return ", ".join(quoted(source) for model in models for source in model.sources) or "''"
+
+
+def remember(run: Run) -> None:
+    """Makes `run.judged` what was judged just now."""
+    either = "select * from run.free_scores union all select * from run.bound_scores"
+    run.engine.materialise(JUDGED, f"select {PLACED} as place, category from ({either})")
+    run.shared.add(JUDGED)
+
+
+def judge_bound(run: Run, models: dict[str, Compiled]) -> None:
+    """Makes `run.free_scores` and `run.bound_scores` what the models say of what `evidence.records` is bound to, alone."""
+    engine, columns = run.engine, ", ".join(run.store.tables[SCORES].schema.names)
+    run.bind("before.runs", run.store.read(SCORES), where="false")
+    bind_settlers(run)
+    there = run.sources_in("evidence.records")
+    held = [model for model in models.values() if there & set(model.sources)]
+    engine.materialise("run.free_scores", _scores_sql(run, [m for m in held if SCORES not in m.inputs], columns))
+    engine.define(SCORES, f"select {columns} from run.free_scores")
+    engine.materialise("run.bound_scores", _scores_sql(run, [m for m in held if SCORES in m.inputs], columns))
 
 
 def _scores_sql(run: Run, models: list[Compiled], columns: str) -> str:

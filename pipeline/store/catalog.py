@@ -21,7 +21,7 @@ def write(store: DeltaStore, engine: Engine, snapshot: Snapshot) -> Path:
     """Writes the catalog of a snapshot; whoever opened the file before keeps the tables of before."""
     views = {}
     for name, table in store.tables.items():
-        version = None if name in LOGS else snapshot.tables[name].delta_version
+        version = store.own_version(name) if name in LOGS else snapshot.tables[name].delta_version
         comments = {"": table.title, **{column.name: column.meaning for column in table.columns}}
         views[name] = (table.schema, store.read(name, version).files, comments)
     path = store.root / NAME

@@ -2,11 +2,12 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline import advice
+from pipeline.disk import Stamps, stamp
 from pipeline.engine import Engine
 from pipeline.errors import DamageError
 from pipeline.models.tables import Table, row_digest
@@ -48,36 +49,75 @@ def content_of(
 
 
 def verify_content(
-    store: DeltaStore, engine: Engine, table: Table, version: int, expected: Content, digests: Mapping[str, str]
+    store: DeltaStore,
+    engine: Engine,
+    table: Table,
+    version: int,
+    expected: Content,
+    digests: Callable[[], Mapping[str, str]],
+    stamps: Stamps | None = None,
 ) -> Content:
-    """Reads all of a table at `version` and returns its content, which must be the expected one.
+    """Returns what a table holds at `version`, which must be what is expected of it.
 
-    digests: what each Parquet file held when it was published, by name, to tell which one is damaged
+    digests: returns what each Parquet file held when it was published, by name, to tell which one is damaged
+    stamps:  how files looked when they were last hashed: those that still do are not hashed again; without, all are
     Raises DamageError where the content is another, or can't be read.
     """
-    sums = _sums(engine, table, list(store.read(table.name, version).files))
-    rows, total = sum(held[0] for held in sums.values()), sum(held[1] for held in sums.values()) % _MODULUS
-    if (rows, total) != (expected.rows, expected.total):
-        wrong = [
-            str(store.path(table.name) / name)
-            for name, held in sums.items()
-            if digests.get(name, _digest(held)) != _digest(held)
-        ]
-        where = ", ".join(wrong) or str(store.path(table.name))
+    files, stamps = list(store.read(table.name, version).files), stamps or Stamps(Path())
+    remembered = {file: digest for file in files if (digest := _remembered(stamps, table, file)) is not None}
+    found = remembered | _hashed(engine, table, [file for file in files if file not in remembered], stamps)
+    if not _adds_up(found, expected) and remembered:
+        # What was remembered is a cache, and nobody is accused because a cache is wrong.
+        found = _hashed(engine, table, files, stamps)
+    if not _adds_up(found, expected):
+        published = digests()
+        wrong = [file for file, held in found.items() if published.get(Path(file).name, _digest(held)) != _digest(held)]
+        where = ", ".join(sorted(wrong)) or str(store.path(table.name))
         raise DamageError(
             f"{where}: {table.name} at version {version} holds other rows than were published "
             f"(version {expected.delta_version}, {expected.rows} rows): the file was changed or damaged since; "
             f"{advice.way_out()}"
         )
-    if table.proof:
+    return Content(version, expected.rows, expected.total)
+
+
+def remember(store: DeltaStore, stamps: Stamps, table: str, digests: Mapping[str, str]) -> None:
+    """Remembers how files look that this process wrote and hashed."""
+    for name, digest in digests.items():
+        stamps.remember_own(f"{table}/{name}", digest, stamp(store.path(table) / name))
+
+
+def _remembered(stamps: Stamps, table: Table, file: str) -> tuple[int, int] | None:
+    """Returns the rows of a file and the sum of their digests, if it looks as it did when they were worked out."""
+    rows, _, total = (stamps.hash_of(f"{table.name}/{Path(file).name}", Path(file)) or "").partition(":")
+    try:
+        return int(rows), int(total, 16)
+    except ValueError:
+        return None
+
+
+def _hashed(engine: Engine, table: Table, files: list[str], stamps: Stamps) -> dict[str, tuple[int, int]]:
+    """Returns the rows of files and the sums of their digests, by their paths, and remembers how the files looked before.
+
+    Raises DamageError where texts are not what their hashes say.
+    """
+    seen = {file: stamp(Path(file)) for file in files if Path(file).is_file()}
+    sums = _sums(engine, table, files)
+    if files and table.proof:
         unproven = f"not coalesce({table.proof}, false)"
-        engine.bind("run.proven", store.read(table.name, version).files, table.schema, unproven, with_names=True)
+        engine.bind("run.proven", files, table.schema, unproven, with_names=True)
         if broken := engine.rows("select distinct filename from run.proven order by filename"):
             where = ", ".join(row["filename"] for row in broken)
-            raise DamageError(
-                f"{where}: {table.name} at version {version} holds texts that are not what their hashes say; {advice.way_out()}"
-            )
-    return Content(version, rows, total)
+            raise DamageError(f"{where}: {table.name} holds texts that are not what their hashes say; {advice.way_out()}")
+    found = {file: sums.get(Path(file).name, (0, 0)) for file in files}
+    for file, held in found.items():
+        stamps.remember(f"{table.name}/{Path(file).name}", Path(file), _digest(held), seen=seen.get(file))
+    return found
+
+
+def _adds_up(found: Mapping[str, tuple[int, int]], expected: Content) -> bool:
+    rows, total = sum(held[0] for held in found.values()), sum(held[1] for held in found.values()) % _MODULUS
+    return (rows, total) == (expected.rows, expected.total)
 
 
 def combined_hash(parts: Mapping[str, str]) -> str:

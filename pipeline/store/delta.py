@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from deltalake import CommitProperties, DeltaTable, WriterProperties, write_deltalake
+from deltalake import DeltaTable, WriterProperties, write_deltalake
 from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
 from filelock import FileLock, Timeout
@@ -20,6 +20,7 @@ from pipeline import advice
 from pipeline.engine import ROWS_PER_BATCH, ParquetFile
 from pipeline.errors import DamageError, GateError, LockedError, WarehouseError, explained
 from pipeline.models.tables import Table
+from pipeline.store.marks import commit_info, is_marked, marked, may_be_old
 from pipeline.store.upgrading import HOOKS, WRITER, fitted, has_more, writer
 
 # delta-rs cleans up its log by age unless told otherwise; here every version must stay readable.
@@ -34,6 +35,22 @@ COMPACTED_FILE_BYTES = 16 * 1024 * 1024
 # The ending of what was taken out of a table because nobody can read it.
 DAMAGED = ".damaged"
 UNUSABLE = frozenset("%\\[]^|*?#")
+
+
+# So many commits are looked through for one of ours where nothing says where to stop.
+_RECENT = 50
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """A commit that another tool made."""
+
+    table: str
+    version: int
+    operation: str
+
+    def __str__(self) -> str:
+        return f"version {self.version} ({self.operation})"
 
 
 @dataclass(frozen=True)
@@ -55,6 +72,8 @@ class DeltaStore:
         self._newest: dict[str, int] = {}
         # Opened at the newest version: opening a table takes as long as many a statement.
         self._opened: dict[str, DeltaTable] = {}
+        # Of each table the newest version that is ours, by the newest that there is.
+        self._own: dict[str, dict[int, int]] = {}
 
     def path(self, table: str) -> Path:
         room, name = table.split(".")
@@ -71,15 +90,47 @@ class DeltaStore:
                 if not DeltaTable.is_deltatable(path):
                     self.path(name).mkdir(parents=True, exist_ok=True)
                     DeltaTable.create(
-                        path, schema=table.schema, mode="ignore", configuration=CONFIGURATION, description=table.title
+                        path,
+                        schema=table.schema,
+                        mode="ignore",
+                        configuration=CONFIGURATION,
+                        description=table.title,
+                        commit_properties=marked(),
                     )
                 # A kill may have come between the table and its checks.
                 if table.checks and self.last_in_log(name) == 0:
-                    DeltaTable(path).alter.add_constraint(table.checks, post_commithook_properties=HOOKS)
+                    DeltaTable(path).alter.add_constraint(
+                        table.checks, commit_properties=marked(), post_commithook_properties=HOOKS
+                    )
 
     def first_version(self, table: str) -> int:
         """Returns the version of a table that was made and not written to yet."""
         return 1 if self.tables[table].checks else 0
+
+    def foreign(self, table: str, since: int = 0) -> list[Foreign]:
+        """Returns the commits of a table after version `since` that another tool made, oldest first.
+
+        Releases before this one did not mark their commits: until one is marked, only what they can't have made counts.
+        """
+        newest, log = self.version(table), self.path(table) / "_delta_log"
+        said = {version: commit_info(log, version) for version in range(max(since + 1, newest - _RECENT + 1), newest + 1)}
+        first_marked = min((version for version, info in said.items() if info and is_marked(info)), default=newest + 1)
+        return [
+            Foreign(table, version, str(info.get("operation", "which does not say what it is")))
+            for version, info in said.items()
+            if info is not None and not is_marked(info) and (version > first_marked or not may_be_old(info))
+        ]
+
+    def own_version(self, table: str) -> int:
+        """Returns the newest version of a table behind which nobody else wrote: what another tool added last is left out."""
+        newest = self.version(table)
+        said = commit_info(self.path(table) / "_delta_log", newest)
+        if said is None or is_marked(said):
+            return newest
+        if newest not in self._own.setdefault(table, {}):
+            found = {commit.version for commit in self.foreign(table)}
+            self._own[table] = {newest: next(version for version in range(newest, -1, -1) if version not in found)}
+        return self._own[table][newest]
 
     def forget(self) -> None:
         """Looks anew at what is newest, for who reads while others write."""
@@ -166,7 +217,7 @@ class DeltaStore:
                 added,
                 mode="overwrite" if replace else "append",
                 schema=opened.schema(),
-                commit_properties=CommitProperties(custom_metadata=dict(metadata)),
+                commit_properties=marked(metadata),
                 post_commithook_properties=HOOKS,
             )
         return self._moved(table, opened)
@@ -178,7 +229,7 @@ class DeltaStore:
             opened.delete(
                 where,
                 writer_properties=WRITER,
-                commit_properties=CommitProperties(custom_metadata=dict(metadata)),
+                commit_properties=marked(metadata),
                 post_commithook_properties=HOOKS,
             )
         self._moved(table, opened)
@@ -190,7 +241,7 @@ class DeltaStore:
             opened.optimize.compact(
                 target_size=COMPACTED_FILE_BYTES,
                 writer_properties=WRITER,
-                commit_properties=CommitProperties(custom_metadata=dict(metadata)),
+                commit_properties=marked(metadata),
                 post_commithook_properties=HOOKS,
             )
         self._moved(table, opened)
@@ -202,7 +253,7 @@ class DeltaStore:
             if opened.version() != version:
                 opened.restore(
                     version,
-                    commit_properties=CommitProperties(custom_metadata=dict(metadata or {})),
+                    commit_properties=marked(metadata),
                     post_commithook_properties=HOOKS,
                 )
         return self._moved(table, opened)
@@ -285,7 +336,7 @@ class DeltaStore:
                 schema_mode="merge" if has_more(opened, self.tables[table]) else None,
                 target_file_size=TARGET_FILE_BYTES,
                 writer_properties=properties,
-                commit_properties=CommitProperties(custom_metadata=dict(metadata)),
+                commit_properties=marked(metadata),
                 post_commithook_properties=HOOKS,
             )
         return self._moved(table, opened)

@@ -53,6 +53,21 @@ def restore(store: DeltaStore, lines: int, files: int, run_id: str, snapshot: in
     _restore_files(store, files, metadata(store, run_id) | {RESTORED: str(snapshot)})
 
 
+def undo_foreign_load(store: DeltaStore, lines: int | None, files: int | None) -> None:
+    """Takes raw.lines and raw.files back to the last load before versions of them that another tool wrote.
+
+    What was landed since is read again from its files.
+    """
+    for commit in _loads(store):
+        if (files is None or commit["version"] < files) and (lines is None or int(commit["raw.lines"]) < lines):
+            store.restore("raw.lines", int(commit["raw.lines"]))
+            restored = {RESTORED: str(commit[RESTORED])} if RESTORED in commit else {}
+            _restore_files(store, commit["version"], metadata(store, str(commit.get("run_id", ""))) | restored)
+            return
+    for name in ("raw.lines", "raw.files"):
+        store.restore(name, store.first_version(name))
+
+
 def undo_unpublished_restore(store: DeltaStore, published: int) -> None:
     """Takes back a restore that was killed before its snapshot was published."""
     if int(next(_loads(store), {}).get(RESTORED, 0)) > published:

@@ -1,19 +1,22 @@
 """Which versions of all tables belong together. A snapshot is the last commit of a run; readers see nothing newer."""
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
 
 from pipeline import advice, remembered
+from pipeline.disk import Stamps
 from pipeline.engine import Engine
 from pipeline.errors import DamageError, UsageError
 from pipeline.models.tables import is_chronicle
-from pipeline.store.contents import Content
+from pipeline.store.contents import Content, verify_content
 from pipeline.store.delta import DeltaStore
 
 SNAPSHOTS = "ops.snapshots"
@@ -21,6 +24,14 @@ VACUUMS = "ops.vacuums"
 RELEASES = "ops.releases"
 AUDITS = "ops.audit_baselines"
 REPLAYS = "replay.runs"
+# What the first audit names as the one before it.
+FIRST = "0" * 64
+# In the commit of a snapshot: sha256 over its row.
+ROW_SHA256 = "row_sha256"
+# Below the warehouse: how the files of published tables looked when they were last hashed.
+STAMPS = ".tables.json"
+# The commit of the newest snapshot is one of so many.
+RECENT = 10
 # Tables that are written between runs too: a reader sees all of their rows, whichever snapshot it reads.
 LOGS = (SNAPSHOTS, VACUUMS, RELEASES, AUDITS, REPLAYS)
 
@@ -96,7 +107,7 @@ def read_all(store: DeltaStore, engine: Engine) -> list[Snapshot]:
     """Returns all snapshots, oldest first."""
     if not store.exists(SNAPSHOTS):
         return []
-    engine.bind(SNAPSHOTS, store.read(SNAPSHOTS).files, store.tables[SNAPSHOTS].schema)
+    _bind(store, engine, SNAPSHOTS)
     found = [_from_row(row) for row in engine.rows(f"select * from {SNAPSHOTS} order by snapshot")]
     if found:
         remembered.advise(store.root, found[-1].state)
@@ -117,11 +128,16 @@ def read_all(store: DeltaStore, engine: Engine) -> list[Snapshot]:
     return whole
 
 
+def _bind(store: DeltaStore, engine: Engine, table: str) -> None:
+    """Binds a table without what another tool added to it."""
+    engine.bind(table, store.read(table, store.own_version(table)).files, store.tables[table].schema)
+
+
 def _releases(store: DeltaStore, engine: Engine) -> dict[int, tuple[str, ...]]:
     found: dict[int, tuple[str, ...]] = {}
     if store.exists(RELEASES):
-        engine.bind(RELEASES, store.read(RELEASES).files, store.tables[RELEASES].schema)
-        for row in engine.rows(f"select name, snapshot from {RELEASES} order by frozen_at, name"):
+        _bind(store, engine, RELEASES)
+        for row in engine.rows(f"select name, snapshot from {RELEASES} order by name"):
             found[row["snapshot"]] = (*found.get(row["snapshot"], ()), row["name"])
     return found
 
@@ -130,15 +146,31 @@ def _audits(store: DeltaStore, engine: Engine) -> dict[int, bool]:
     """Returns the verdict of the newest audit of each snapshot that was audited."""
     if not store.exists(AUDITS):
         return {}
-    engine.bind(AUDITS, store.read(AUDITS).files, store.tables[AUDITS].schema)
-    return {row["snapshot"]: row["passed"] for row in engine.rows(f"select snapshot, passed from {AUDITS} order by audited_at")}
+    _bind(store, engine, AUDITS)
+    rows = engine.rows(f"select audit_id, snapshot, passed, previous_sha256, row_sha256 from {AUDITS}")
+    return {row["snapshot"]: row["passed"] for row in in_order(store, rows)}
+
+
+def in_order(store: DeltaStore, audits: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Returns audits in the order in which they were committed, whatever the clock said: each names the one before it.
+
+    Where they do not hang together in one chain, the log of their table tells their order.
+    """
+    next_to = {row["previous_sha256"]: row for row in audits}
+    chain: list[dict[str, Any]] = []
+    while (row := next_to.pop(chain[-1]["row_sha256"] if chain else FIRST, None)) is not None:
+        chain.append(row)
+    if len(chain) == len(audits):
+        return chain
+    version = {commit["run_id"]: commit["version"] for commit in store.history(AUDITS) if "run_id" in commit}
+    return sorted(audits, key=lambda row: (version.get(row["audit_id"], -1), row["audit_id"]))
 
 
 def _vacuumed(store: DeltaStore, engine: Engine) -> Callable[[int], bool]:
     """Returns whether what a snapshot names was taken away since."""
     if not store.exists(VACUUMS):
         return lambda snapshot: False
-    engine.bind(VACUUMS, store.read(VACUUMS).files, store.tables[VACUUMS].schema)
+    _bind(store, engine, VACUUMS)
     done = engine.rows(f"select newest, kept from {VACUUMS}")
     return lambda snapshot: any(snapshot <= row["newest"] and snapshot not in row["kept"] for row in done)
 
@@ -147,13 +179,34 @@ def latest(store: DeltaStore, engine: Engine) -> Snapshot | None:
     """Returns the newest snapshot, or None where nothing was published yet."""
     if not store.exists(SNAPSHOTS):
         return None
-    engine.bind(SNAPSHOTS, store.read(SNAPSHOTS).files, store.tables[SNAPSHOTS].schema)
+    _bind(store, engine, SNAPSHOTS)
     rows = engine.rows(f"select * from {SNAPSHOTS} order by snapshot desc limit 1")
     if not rows:
         return None
+    _verify_row(store, rows[0])
     newest = _from_row(rows[0])
     remembered.advise(store.root, newest.state)
     return newest
+
+
+def _verify_row(store: DeltaStore, row: dict[str, Any]) -> None:
+    """Holds the newest snapshot against what its commit says of it. Commits of older releases say nothing."""
+    own = store.own_version(SNAPSHOTS)
+    commits = (commit for commit in store.history(SNAPSHOTS, RECENT) if commit["version"] <= own and "snapshot" in commit)
+    said = next(commits, {})
+    if said.get(ROW_SHA256, _row_sha256(row)) != _row_sha256(row) or said.get("snapshot", str(row["snapshot"])) != str(
+        row["snapshot"]
+    ):
+        raise DamageError(
+            f"{store.path(SNAPSHOTS)}: {SNAPSHOTS} does not hold snapshot {said['snapshot']} as it was published: "
+            f"its files were changed or damaged since; {advice.way_out()}"
+        )
+
+
+def _row_sha256(row: dict[str, Any]) -> str:
+    """Returns a hash over a row; columns that are younger than it do not count."""
+    held = {name: value for name, value in row.items() if value is not None}
+    return hashlib.sha256(json.dumps(held, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def publish(store: DeltaStore, snapshot: Snapshot) -> None:
@@ -179,7 +232,8 @@ def publish(store: DeltaStore, snapshot: Snapshot) -> None:
         "digests": json.dumps(snapshot.digests, sort_keys=True),
     }
     table = pa.Table.from_pylist([row], schema=store.tables[SNAPSHOTS].schema)
-    store.append(SNAPSHOTS, table, {"run_id": snapshot.run_id, "snapshot": str(snapshot.snapshot)})
+    said = {"run_id": snapshot.run_id, "snapshot": str(snapshot.snapshot), ROW_SHA256: _row_sha256(table.to_pylist()[0])}
+    store.append(SNAPSHOTS, table, said)
 
 
 def verify_rows(store: DeltaStore, engine: Engine, snapshot: Snapshot) -> None:
@@ -189,11 +243,7 @@ def verify_rows(store: DeltaStore, engine: Engine, snapshot: Snapshot) -> None:
     """
     published = {name: content for name, content in snapshot.tables.items() if not is_chronicle(name) and name in store.tables}
     for name, content in published.items():
-        if content.delta_version > (last := store.last_in_log(name)):
-            raise DamageError(
-                f"{store.path(name)}: run {snapshot.run_id} published version {content.delta_version}, and the newest that is "
-                f"there is {last}: a file of its log is lost; {advice.way_out()}"
-            )
+        _must_have(store, name, content, snapshot)
     files = {name: store.read(name, content.delta_version).files for name, content in published.items()}
     held = engine.rows_in([file for listed in files.values() for file in listed])
     for name, content in published.items():
@@ -205,13 +255,33 @@ def verify_rows(store: DeltaStore, engine: Engine, snapshot: Snapshot) -> None:
             )
 
 
-def digests_of(published: Sequence[Snapshot]) -> dict[str, dict[str, str]]:
-    """Returns per table what each Parquet file held when it was published."""
-    found: dict[str, dict[str, str]] = {}
-    for snapshot in published:
-        for table, held in snapshot.digests.items():
-            found.setdefault(table, {}).update(held)
+def verify_contents(store: DeltaStore, engine: Engine, snapshot: Snapshot, stamps: Stamps) -> None:
+    """Holds what tables hold against what was published. Files that look as they did when they were last hashed are not read.
+
+    Raises DamageError, which names file and table, where something else is there.
+    """
+
+    for name, content in snapshot.tables.items():
+        if not is_chronicle(name) and name in store.tables:
+            _must_have(store, name, content, snapshot)
+            version, table = content.delta_version, store.tables[name]
+            verify_content(store, engine, table, version, content, partial(digests_in, store, engine, name), stamps)
+
+
+def digests_in(store: DeltaStore, engine: Engine, table: str) -> dict[str, str]:
+    """Returns what each Parquet file of a table held when it was published."""
+    found: dict[str, str] = {}
+    for snapshot in read_all(store, engine):
+        found |= snapshot.digests.get(table, {})
     return found
+
+
+def _must_have(store: DeltaStore, name: str, content: Content, snapshot: Snapshot) -> None:
+    if content.delta_version > (last := store.last_in_log(name)):
+        raise DamageError(
+            f"{store.path(name)}: run {snapshot.run_id} published version {content.delta_version}, and the newest that is "
+            f"there is {last}: a file of its log is lost; {advice.way_out()}"
+        )
 
 
 def _from_row(row: dict[str, Any]) -> Snapshot:

@@ -8,6 +8,7 @@ import pyarrow as pa
 from deltalake import ColumnProperties, DeltaTable, PostCommitHookProperties, WriterProperties, write_deltalake
 
 from pipeline.models.tables import Table
+from pipeline.store.marks import marked
 
 # delta-rs cleans up its log by age unless told otherwise; here every version must stay readable.
 HOOKS = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
@@ -36,13 +37,13 @@ def fitted(opened: DeltaTable, declared: Table, *, anew: bool) -> DeltaTable:
     kept = {key.removeprefix(CONSTRAINT) for key in opened.metadata().configuration if key.startswith(CONSTRAINT)}
     missing = {name: condition for name, condition in declared.checks.items() if name not in kept}
     for name in sorted(kept - declared.checks.keys()):
-        opened.alter.drop_constraint(name, post_commithook_properties=HOOKS)
+        opened.alter.drop_constraint(name, commit_properties=marked(), post_commithook_properties=HOOKS)
     if anew and (missing or not _fits(opened, declared)):
         opened = _written(opened, declared.schema.empty_table())
     elif not anew and _lacking(opened, declared):
         opened = _written(opened, _widened(opened, declared))
     if missing:
-        opened.alter.add_constraint(missing, post_commithook_properties=HOOKS)
+        opened.alter.add_constraint(missing, commit_properties=marked(), post_commithook_properties=HOOKS)
     return opened
 
 
@@ -81,6 +82,12 @@ def _with_nulls(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
 
 def _written(opened: DeltaTable, rows: pa.Table | pa.RecordBatchReader) -> DeltaTable:
     write_deltalake(
-        opened, rows, mode="overwrite", schema_mode="overwrite", writer_properties=WRITER, post_commithook_properties=HOOKS
+        opened,
+        rows,
+        mode="overwrite",
+        schema_mode="overwrite",
+        writer_properties=WRITER,
+        commit_properties=marked(),
+        post_commithook_properties=HOOKS,
     )
     return DeltaTable(opened.table_uri)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 
 from pipeline import session
 from pipeline.errors import UsageError
@@ -11,7 +12,7 @@ from pipeline.index import indexing
 from pipeline.models.tables import is_chronicle
 from pipeline.run import Reporter, Run
 from pipeline.settings import Settings
-from pipeline.store import ledger, snapshots
+from pipeline.store import foreign, ledger, snapshots
 from pipeline.store.contents import Content, verify_content
 from pipeline.store.snapshots import Snapshot
 
@@ -52,6 +53,7 @@ def restore(settings: Settings, to: str, reporter: Reporter, *, dry_run: bool = 
     with session.opened(settings, reporter, drafting=not dry_run, mending=True) as run:
         # Who restores may do so because something is not what it looks like.
         run.stamps.forget()
+        run.table_stamps.forget()
         session.recover(run, trusting=True)
         published = snapshots.read_all(run.store, run.engine)
         if not published or run.before is None:
@@ -63,7 +65,7 @@ def restore(settings: Settings, to: str, reporter: Reporter, *, dry_run: bool = 
             return plan
         snapshots.verify_rows(run.store, run.engine, target)
         try:
-            contents = _restore(run, target, snapshots.digests_of(published))
+            contents = _restore(run, target)
         except BaseException:
             files.drop_drafts(settings.exports)
             session.recover(run, trusting=True)
@@ -89,7 +91,7 @@ def _steps(run: Run, target: Snapshot) -> tuple[Step, ...]:
     return tuple(found)
 
 
-def _restore(run: Run, target: Snapshot, digests: dict[str, dict[str, str]]) -> dict[str, Content]:
+def _restore(run: Run, target: Snapshot) -> dict[str, Content]:
     """Restores the tables, reads all of them again, and drafts the files from them; returns what the tables hold now."""
     assert run.before is not None
     for name in run.store.tables:
@@ -104,7 +106,9 @@ def _restore(run: Run, target: Snapshot, digests: dict[str, dict[str, str]]) -> 
             continue
         run.reporter.stage(name)
         expected = target.tables.get(name, Content(0))
-        contents[name] = verify_content(run.store, run.engine, table, run.store.version(name), expected, digests.get(name, {}))
+        published = partial(snapshots.digests_in, run.store, run.engine, name)
+        version = run.store.version(name)
+        contents[name] = verify_content(run.store, run.engine, table, version, expected, published, run.table_stamps)
     for export in EXPORTS:
         if export.file in target.files:
             run.reporter.stage(export.file)
@@ -139,5 +143,6 @@ def _publish(run: Run, plan: Restored, contents: dict[str, Content]) -> Restored
         digests={},
     )
     session.make_places(run)
+    foreign.refuse(run.store, run.since)
     notes = session.publish(run, snapshot)
-    return replace(plan, snapshot=snapshot.snapshot, notes=plan.notes + notes)
+    return replace(plan, snapshot=snapshot.snapshot, notes=(*plan.notes, *run.findings, *notes))

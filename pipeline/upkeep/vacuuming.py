@@ -32,6 +32,7 @@ class Vacuumed:
     bytes: int
     dry_run: bool
     reasons: dict[str, tuple[str, ...]]
+    notes: tuple[str, ...] = ()
 
 
 def vacuum(settings: Settings, keep_runs: int, keep_days: float, reporter: Reporter, *, dry_run: bool = False) -> Vacuumed:
@@ -47,7 +48,7 @@ def vacuum(settings: Settings, keep_runs: int, keep_days: float, reporter: Repor
         dropped = tuple(snapshot for snapshot in alive if snapshot not in kept)
         paths = _unneeded(run, kept)
         size = shelf.freed(paths)
-        result = Vacuumed(kept, dropped, len(paths), size, dry_run, reasons)
+        result = Vacuumed(kept, dropped, len(paths), size, dry_run, reasons, tuple(run.findings))
         if not dry_run and (paths or dropped):
             _write(run, result)
             for path in _not_read(run, kept, dropped, paths):
