@@ -121,20 +121,20 @@ def _recalled(settings: Settings, name: str, value: Any, run_id: str | None) -> 
     if name not in LISTS or value is None:
         return _plain(value)
     off = f"`{advice.again(*as_option(name, None))}` goes on without a list"
-    anew = f"`git ls-files | {advice.again(*as_option(name, advice.STDIN))}` gives one again"
+    given = f"`git ls-files | {advice.again(*as_option(name, advice.STDIN))}` gives one again"
     if value["sha256"] is None:
         raise UsageError(
             f"the newest published state, run {run_id}, was made with a list for {as_option(name, '')[0]}, "
-            f"by a release that did not keep it; next: {anew}, {off}"
+            f"by a release that did not keep it; next: {given}, {off}"
         )
     path = _place(settings.warehouse, name, value["sha256"])
     whose = f"the list for {as_option(name, '')[0]} that the newest published state, run {run_id}, was made with"
     try:
         content = path.read_bytes()
     except FileNotFoundError as error:
-        raise UsageError(f"{path}: {whose}, is gone; next: {anew}, {off}") from error
+        raise UsageError(f"{path}: {whose}, is gone; next: {given}, {off}") from error
     if hashlib.sha256(content).hexdigest() != value["sha256"]:
-        raise DamageError(f"{path}: {whose}, was changed or damaged since; next: {anew}, {off}")
+        raise DamageError(f"{path}: {whose}, was changed or damaged since; next: {given}, {off}")
     return path
 
 
