@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
@@ -26,6 +26,7 @@ class Call:
     """What a command has to repeat to mean the same as this call.
 
     line:       the command as it was given, after `distill`
+    variables:  the options that it would have had in place of variables, by name
     folders:    those that this call works on, given or by default
     given:      the names of those that have to be repeated
     switches:   options of gates that this call was given
@@ -39,6 +40,7 @@ class Call:
     switches: Sequence[str] = ()
     remembered: Sequence[str] | None = None
     made_in: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def folder(self, name: str) -> str | None:
         """Returns a folder that a command has to name; None where it finds it without."""
@@ -63,11 +65,12 @@ def end(started: Token[Call]) -> None:
     _CALL.reset(started)
 
 
-def note(folders: Mapping[str, str], given: frozenset[str], switches: Sequence[str], more: Sequence[str]) -> None:
-    """Notes what a call was given; more: words that its command line has to have beside its own, to mean the same."""
+def note(
+    folders: Mapping[str, str], given: frozenset[str], switches: Sequence[str], variables: Mapping[str, Sequence[str]]
+) -> None:
+    """Notes what a call was given."""
     call = _CALL.get()
-    call.folders, call.given, call.switches = folders, given, switches
-    call.line = [*call.line[:1], *more, *call.line[1:]]
+    call.folders, call.given, call.switches, call.variables = folders, given, switches, variables
 
 
 @contextmanager
@@ -105,6 +108,7 @@ def replace_word(was: str, now: str) -> None:
         now if word == was else word.removesuffix(was) + now if word.endswith(f"={was}") else word for word in call.line
     ]
     call.switches = [now if word == was else word for word in call.switches]
+    call.variables = {name: [now if word == was else word for word in words] for name, words in call.variables.items()}
 
 
 def command(name: str, *arguments: str) -> str:
@@ -123,11 +127,18 @@ def command(name: str, *arguments: str) -> str:
     return _typed(words)
 
 
-def again(*options: str, otherwise: str = "run-all") -> str:
-    """Returns the same command once more, with more options; from Python, another one."""
-    name, *words = _CALL.get().line or [""]
+def again(*options: str, instead_of: Collection[str] = ()) -> str:
+    """Returns the same command once more, with more options; from Python, `run-all`.
+
+    instead_of: names of options that these replace
+    """
+    call = _CALL.get()
+    if not call.line:
+        return command("run-all", *options)
+    name, *words = call.line
+    variables = [word for given, held in call.variables.items() if given not in instead_of for word in held]
     # Options come first: what stands after `--` is none.
-    return _typed(["distill", name, *options, *words]) if name else command(otherwise, *options)
+    return _typed(["distill", name, *options, *variables, *words])
 
 
 def elsewhere() -> str:

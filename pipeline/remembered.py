@@ -6,7 +6,7 @@ command line opens a gate wider than the published state had it. See docs/decisi
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -75,8 +75,13 @@ def _refuse_wider(settings: Settings, now: Values, before: Values, run_id: str |
     opens = [word for name in wider for word in as_option(name, now[name])]
     raise UsageError(
         f"{found}, which lets out more than the newest published state, run {run_id}, with {was}. "
-        f"Only the command line opens a gate; to keep it: `{advice.again(*keep)}`; to open it: `{advice.again(*opens)}`"
+        f"Only the command line opens a gate; {_either(keep, 'open it', opens, wider)}"
     )
+
+
+def _either(keep: Sequence[str], verb: str, change: Sequence[str], names: Collection[str]) -> str:
+    kept, changed = (advice.again(*options, instead_of=names) for options in (keep, change))
+    return f"to keep it: `{kept}`; to {verb}: `{changed}`"
 
 
 def _written(value: Any) -> str:
@@ -116,20 +121,20 @@ def _recalled(settings: Settings, name: str, value: Any, run_id: str | None) -> 
     if name not in LISTS or value is None:
         return _plain(value)
     off = f"`{advice.again(*as_option(name, None))}` goes on without a list"
-    anew = f"`git ls-files | {advice.again(*as_option(name, advice.STDIN))}` gives one again"
+    given = f"`git ls-files | {advice.again(*as_option(name, advice.STDIN))}` gives one again"
     if value["sha256"] is None:
         raise UsageError(
             f"the newest published state, run {run_id}, was made with a list for {as_option(name, '')[0]}, "
-            f"by a release that did not keep it; next: {anew}, {off}"
+            f"by a release that did not keep it; next: {given}, {off}"
         )
     path = _place(settings.warehouse, name, value["sha256"])
     whose = f"the list for {as_option(name, '')[0]} that the newest published state, run {run_id}, was made with"
     try:
         content = path.read_bytes()
     except FileNotFoundError as error:
-        raise UsageError(f"{path}: {whose}, is gone; next: {anew}, {off}") from error
+        raise UsageError(f"{path}: {whose}, is gone; next: {given}, {off}") from error
     if hashlib.sha256(content).hexdigest() != value["sha256"]:
-        raise DamageError(f"{path}: {whose}, was changed or damaged since; next: {anew}, {off}")
+        raise DamageError(f"{path}: {whose}, was changed or damaged since; next: {given}, {off}")
     return path
 
 
@@ -206,7 +211,7 @@ def sql_folder(settings: Settings, state: Mapping[str, Any], run_id: str | None)
     raise UsageError(
         f"{origin} has sql = {settings.sql}, and the newest published state, run {run_id}, was made with {made_with}: "
         "other models may open any gate, so only the command line changes them; "
-        f"to keep them: `{advice.again(*keep)}`; to change them: `{advice.again('--sql', str(settings.sql))}`"
+        f"{_either(keep, 'change it', ['--sql', str(settings.sql)], {'sql'})}"
     )
 
 

@@ -23,7 +23,7 @@ NASTY = (
     "\x1b[31mred\x1b[0m\x07\x08",
     "[bold]rich[/bold] [/] [link=x]",
     "* ? [a-z] # % & | < > ; : , = ~",
-    "\u2028\u2029\x85",
+    "\u2028line\u2029\x85",
     "long " * 20_000,
 )
 NAMES = (

@@ -107,8 +107,8 @@ def _note_call(ctx: click.Context) -> None:
     off = ["--no-sql"] if "sql" in switched_off(ctx) else []
     switches = [word for gate in fields(Gates) if gate.name in given for word in as_option(gate.name, held[gate.name])]
     by_variable = [name for name in sources if sources[name] is ParameterSource.ENVIRONMENT]
-    words = [word for name in by_variable for word in as_option(name, held[name])]
-    advice.note(folders, frozenset(given & set(folders)), [*off, *switches], words)
+    variables = {name: as_option(name, held[name]) for name in by_variable}
+    advice.note(folders, frozenset(given & set(folders)), [*off, *switches], variables)
 
 
 def _common() -> list[click.Parameter]:

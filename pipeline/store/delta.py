@@ -285,7 +285,7 @@ class DeltaStore:
                 path.rename(path.with_suffix(DAMAGED))
         with _explained(table, self.path(table)):
             opened = self._take(table)
-            opened.repair(post_commithook_properties=HOOKS)
+            opened.repair(commit_properties=marked({"repaired": "true"}), post_commithook_properties=HOOKS)
         self._moved(table, opened)
 
     def unneeded(self, table: str, versions: Sequence[int]) -> list[Path]:

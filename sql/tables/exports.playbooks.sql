@@ -20,7 +20,7 @@ create table exports.playbooks (
     page_sha256 varchar not null, -- sha256 of the page
     page varchar not null, -- the page, Markdown
     check (starts_with(id, 'playbook-')),
-    check (trim(title, ' ') <> ''),
+    check (regexp_replace(title, '^[\p{Z}\p{Cc}\p{Cf}]+', '') <> ''),
     check (accepted >= 0 and partially_accepted >= 0 and accepted + partially_accepted > 0),
     check (first_seen_at <= last_seen_at)
 );

@@ -23,7 +23,7 @@ create table exports.preference (
     check (reason in ('accepted_over_rejected', 'accepted_over_partially_accepted', 'cross_stream', 'settled_discrepancy')),
     check (chosen_run_id <> rejected_run_id),
     check (prompt_match in ('same', 'blank', 'other')),
-    check (trim(prompt, ' ') <> '' and trim(chosen, ' ') <> '' and trim(rejected, ' ') <> '' and trim(chosen, ' ') <> trim(rejected, ' ')),
+    check (regexp_replace(prompt, '^[\p{Z}\p{Cc}\p{Cf}]+', '') <> '' and regexp_replace(chosen, '^[\p{Z}\p{Cc}\p{Cf}]+', '') <> '' and regexp_replace(rejected, '^[\p{Z}\p{Cc}\p{Cf}]+', '') <> '' and trim(chosen, ' ') <> trim(rejected, ' ')),
     check (provenance['sig_hash'] is not null and provenance['source_file'] is not null and provenance['line_offset'] is not null),
     check (
         rejected_provenance['sig_hash'] is not null

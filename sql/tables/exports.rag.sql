@@ -18,6 +18,6 @@ create table exports.rag (
     provenance struct(source_file varchar, line_offset bigint, sig_hash varchar, recorded_at timestamptz) not null, -- where it comes from
     playbook_id varchar, -- its row of exports.playbooks; null while it waits for a human
     check (source_category in ('accepted', 'partially_accepted', 'needs_human_review')),
-    check (trim(content, ' ') <> ''),
+    check (regexp_replace(content, '^[\p{Z}\p{Cc}\p{Cf}]+', '') <> ''),
     check (provenance['sig_hash'] is not null and provenance['source_file'] is not null and provenance['line_offset'] is not null)
 );

@@ -17,6 +17,6 @@ create table exports.sft (
     created_at timestamptz not null, -- when it was produced
     provenance struct(source_file varchar, line_offset bigint, sig_hash varchar, recorded_at timestamptz) not null, -- where it comes from
     check (quality_score in ('accepted', 'partially_accepted')),
-    check (trim(instruction, ' ') <> '' and trim(response, ' ') <> ''),
+    check (regexp_replace(instruction, '^[\p{Z}\p{Cc}\p{Cf}]+', '') <> '' and regexp_replace(response, '^[\p{Z}\p{Cc}\p{Cf}]+', '') <> ''),
     check (provenance['sig_hash'] is not null and provenance['source_file'] is not null and provenance['line_offset'] is not null)
 );

@@ -112,6 +112,11 @@ def test_a_file_opens_no_gate(published: Workspace, distill: Distill) -> None:
     passed(run_in(distill, published, *shlex.split(keep)[1:], at=published.root))
     assert taught(published) == {"r1"}
     refused(run_in(distill, published, "export-sft", at=published.root), 2)
+    (published.root / "distill.toml").unlink()
+    asked = {"DISTILL_INCLUDE_PARTIAL": "1", "DISTILL_MAX_PAIRS": "2"}
+    done = refused(run_in(distill, published, "run-all", environment=asked), 2, "DISTILL_INCLUDE_PARTIAL has include_partial")
+    assert [command.count("include-partial") for command in commands(done.err)] == [1, 1]
+    assert all("--max-pairs 2" in command for command in commands(done.err))
     passed(run_in(distill, published, *shlex.split(opens)[1:], at=published.root))
     passed(run_in(distill, published, "run-all", at=published.root))
     assert taught(published) == {"r1", "r3"}

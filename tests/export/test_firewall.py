@@ -164,6 +164,7 @@ FORBIDDEN = {
     "rejected in rag": ("rag", {"source_category": "rejected"}),
     "no category in rag": ("rag", {"source_category": "great"}),
     "blank content in rag": ("rag", {"content": "  "}),
+    "invisible content in rag": ("rag", {"content": "\u00a0\n\u200b"}),
     "no provenance in rag": (
         "rag",
         {"provenance": {"source_file": "a", "line_offset": 1, "sig_hash": None, "recorded_at": None}},
@@ -171,6 +172,7 @@ FORBIDDEN = {
     "needs human in sft": ("sft", {"quality_score": "needs_human_review"}),
     "rejected in sft": ("sft", {"quality_score": "rejected"}),
     "blank response in sft": ("sft", {"response": ""}),
+    "invisible instruction in sft": ("sft", {"instruction": "\u2060\u3000"}),
     "own run in preference": ("preference", {"chosen_run_id": "same", "rejected_run_id": "same"}),
     "same text in preference": ("preference", {"chosen": "text", "rejected": " text "}),
     "unknown reason in preference": ("preference", {"reason": "because"}),

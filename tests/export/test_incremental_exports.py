@@ -101,7 +101,7 @@ CHANGES: dict[str, tuple[Streams, Streams]] = {
             "auto_apply": [patch("N", "build_red_reverted", "bad"), patch("O", "build_red_reverted", "worse")],
             "audit_discrepancies": [
                 {"ts": 1, "discrepancy_id": "Z", "prompt": "ask", "finding_a": "good", "finding_b": "bad"}
-                | {"run_a": "1", "run_b": "2", "winner": "a", "settled_by": "human"}
+                | {"run_a": "1", "run_b": "2", "winner": "a", "settled_by": "person:ann"}
             ],
         },
         {"observer_reviews": [asked("K", "accept", "good"), asked("K", "reject", "bad")]},
