@@ -326,7 +326,7 @@ RUN_OPTIONS = (
         type=click.IntRange(min=1, max=2**31 - 1),
         default=5,
         show_default=True,
-        help="Export at most so many pairs of one task, and of one subject.",
+        help="Export at most so many pairs of one task. Across streams, five of one subject are exported, whatever this says.",
     ),
     switch(
         "--settler",

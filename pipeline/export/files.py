@@ -88,14 +88,17 @@ def bind_published(run: Run, export: Export) -> None:
 
 
 def draft_again(run: Run, export: Export, version: int, file: ExportFile) -> None:
-    """Writes a file as it was published with a version of its table. Raises DamageError where it comes out otherwise."""
+    """Writes a file as it was published with a version of its table. Raises DamageError where it comes out otherwise.
+
+    Its lines have the columns that the table had then.
+    """
     if is_in_place(run.settings.exports, file, run.stamps):
         return
     target = draft_path(run.settings.exports, export.file)
     target.parent.mkdir(parents=True, exist_ok=True)
-    run.bind(export.table, run.store.read(export.table, version))
+    lacking = run.engine.bind(export.table, run.store.read(export.table, version).files, run.store.tables[export.table].schema)
     with naming(target):
-        _write_lines(run, export.table, export, target)
+        _write_lines(run, export.table, export, target, lacking)
         to_disk(target)
     if file_sha256(target) != file.sha256:
         raise DamageError(
@@ -162,13 +165,13 @@ def _new_lines(run: Run, export: Export) -> Path:
     return draft_path(run.settings.exports, export.file).with_suffix(".new")
 
 
-def _columns(run: Run, export: Export) -> str:
-    return ", ".join(_json_column(field) for field in run.store.tables[export.table].schema)
+def _columns(run: Run, export: Export, lacking: Container[str] = ()) -> str:
+    return ", ".join(_json_column(field) for field in run.store.tables[export.table].schema if field.name not in lacking)
 
 
-def _write_lines(run: Run, rows: str, export: Export, target: Path) -> None:
+def _write_lines(run: Run, rows: str, export: Export, target: Path, lacking: Container[str] = ()) -> None:
     """Writes rows as lines, by id: all at once, or some at a time where their texts are long."""
-    select, at_once = f"select {_columns(run, export)} from {rows}", run.engine.rows_at_once(rows)
+    select, at_once = f"select {_columns(run, export, lacking)} from {rows}", run.engine.rows_at_once(rows)
     if at_once == ROWS_PER_BATCH:
         run.engine.execute(f"copy ({select} order by id) to {quoted(str(target))} (format json)")
         return

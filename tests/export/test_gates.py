@@ -3,14 +3,17 @@
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.engine import Engine
+from pipeline.export.corpora import bind_options
 from pipeline.models import Library
+from pipeline.run import Run
 from pipeline.settings import Gates
 from tests.conftest import Workspace
 from tests.support.gates import CATEGORIES, gate_engine, gated, record
@@ -135,6 +138,14 @@ def test_ids_are_over_the_texts_alone(opened: Opened) -> None:
 
 def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def test_a_state_of_before_there_were_groups_is_held_to_whole_tasks(opened: Opened) -> None:
+    engine, _ = opened
+    for switches in ({}, {"include_review": True}):
+        bind_options(cast(Run, SimpleNamespace(engine=engine, state={"switches": switches})))
+        (options,) = engine.rows("select pairs, max_pairs from run.options")
+        assert options == {"pairs": "task", "max_pairs": 5}
 
 
 # --- through the whole pipeline ---------------------------------------------------------------------------

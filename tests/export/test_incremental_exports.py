@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pipeline.export import scope
 from pipeline.export.scope import Reach
 from pipeline.run import Run
+from pipeline.settings import Gates
 from tests.conftest import Workspace
 from tests.oracle.pairing import meeting_row
 from tests.support.rows import edited_copy, review
@@ -50,6 +51,24 @@ def opinion(task: str, text: str) -> dict[str, Any]:
 
 
 CHANGES: dict[str, tuple[Streams, Streams]] = {
+    "a pair that another one, of a new task, turns round, and a new loser of what was accepted in part": (
+        {
+            "observer_reviews": [
+                *FILLER,
+                asked("A", "accept", "this"),
+                asked("A", "cycle", "that"),
+                asked("B", "cycle", "half good"),
+                asked("B", "accept", "better"),
+            ]
+        },
+        {
+            "observer_reviews": [asked("C", "accept", " that"), asked("C", "cycle", "this ")],
+            "audit_discrepancies": [
+                {"ts": 1, "discrepancy_id": "Z", "prompt": "ask", "finding_a": "best", "finding_b": "half good"}
+                | {"run_a": "1", "run_b": "2", "winner": "a", "settled_by": "person:ada"}
+            ],
+        },
+    ),
     "a new verdict on an old text, and an old verdict turned by the reviews of its task": (
         {
             "observer_reviews": [
@@ -206,18 +225,25 @@ FEW = settings(max_examples=3, phases=[Phase.explicit, Phase.generate])
 @example(seed=3, sizes=[60, 1, 1, 2])
 @given(seed=st.integers(0, 10**6), sizes=st.lists(st.sampled_from([1, 1, 2, 5, 40]), min_size=2, max_size=4))
 def test_batches_with_runs_between_them_equal_one_run(seed: int, sizes: list[int]) -> None:
-    """Every change counts as small. Rows of all streams that judge, about few subjects and texts: nearly all reach others."""
+    """Every change counts as small. Rows of all streams that judge, about few subjects and texts: nearly all reach others.
+
+    What pairs are made of changes now and then, too.
+    """
     rng = random.Random(seed)
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr("pipeline.export.scope.WORTH_IT", 10)
         patch.setattr("pipeline.export.mending.MENDABLE", 10)
         grown, whole = Workspace(Path(folder) / "grown"), Workspace(Path(folder) / "whole")
+        gates = Gates()
         for size in sizes:
             for _ in range(size):
                 stream, row = meeting_row(rng)
                 grown.write(f"{stream}.jsonl", [row])
-            grown.passed()
+            gates = (
+                Gates(pairs=rng.choice(["same-prompt", "task"]), max_pairs=rng.choice([5, 2])) if rng.random() < 0.4 else gates
+            )
+            grown.passed(gates=gates)
         shutil.copytree(grown.data, whole.data, dirs_exist_ok=True)
-        whole.passed()
+        whole.passed(gates=gates)
         assert grown.hashes() == whole.hashes()
         assert grown.files() == whole.files()

@@ -17,6 +17,7 @@ from pipeline.upkeep.restoring import restore
 from tests.conftest import Silent, Workspace, statuses
 from tests.support.rows import copied_sql, edit, review
 from tests.support.states import State, state_of
+from tests.support.traced import of
 
 ROWS = [
     *(review("t1", "accept", f"good {number}", number, mood="calm") for number in range(6)),
@@ -177,3 +178,42 @@ def test_a_damaged_older_state_is_still_found(older: Older, tmp_path: Path) -> N
     pq.write_table(table.set_column(1, "sig_hash", pa.array(["0" * 64] * table.num_rows)), file)
     with pytest.raises(DamageError, match=r"exports\.texts"):
         restore(replace(workspace.settings, sql=older.sql), older.states[0].run_id, Silent())
+
+
+# --- ids that were over other texts -----------------------------------------------------------------------
+
+
+def earlier_release(folder: Path) -> Path:
+    """Joins texts without their lengths, and says nothing of how the rejected side was asked."""
+    sql = copied_sql(folder)
+    edit(sql / "functions.sql", "cast(length(t) as varchar) || ':' || t;", "t;")
+    table = (sql / "tables/exports.preference.sql").read_text(encoding="utf-8")
+    kept = [line for line in table.splitlines() if "    prompt_match" not in line and "rejected_prompt " not in line]
+    table = "\n".join(line for line in kept if "check (prompt_match" not in line).replace(", prompt_match, rejected_prompt", "")
+    (sql / "tables/exports.preference.sql").write_text(table + "\n", encoding="utf-8")
+    model = (sql / "3_exports/preference.sql").read_text(encoding="utf-8")
+    said, rest = model.split("as rejected_provenance,")[0], model.split("as rejected_prompt\n")[1]
+    (sql / "3_exports/preference.sql").write_text(f"{said}as rejected_provenance\n{rest}", encoding="utf-8")
+    check = sql / "checks/preference_file_is_gated.sql"
+    check.write_text(check.read_text(encoding="utf-8").split("\nwith ")[0] + "\nselect id from files.preference where false\n")
+    return sql
+
+
+def test_rows_with_ids_of_an_earlier_release_are_traced_restored_and_renamed(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "work")
+    workspace.write("observer_reviews.jsonl", ROWS)
+    workspace.passed(sql=earlier_release(tmp_path / "sql"))
+    older = state_of(workspace)
+    ids = {name: {row["id"] for row in workspace.rows(f"exports.{name}")} for name in ("rag", "sft", "preference")}
+    workspace.passed()
+    assert {row["prompt_match"] for row in workspace.rows("exports.preference")} == {"same"}
+    newer = state_of(workspace)
+    for name, was in ids.items():
+        now = {row["id"] for row in workspace.rows(f"exports.{name}")}
+        assert (len(now) == len(was)) and (now == was if name == "rag" else not now & was)
+    for asked in (*ids["sft"], *ids["preference"]):
+        assert of(workspace, asked, as_of=older.run_id).holds
+    restore(workspace.settings, older.run_id, Silent())
+    assert state_of(workspace).same(older)
+    workspace.passed()
+    assert state_of(workspace).same(newer)
