@@ -15,9 +15,10 @@ _HELP = {
     """,
     "land": """Land new lines in raw.lines, as they are.
 
-    A stream is a file NAME.jsonl or NAME.ndjson, or all files below a folder NAME; .gz and .zst are unpacked. Files with any other
-    ending, and hidden ones, are passed over and named. Of a line longer than --max-line only size, hash and beginning land; what
-    is landed stays as it is, whatever --max-line is later. The stages after it are then behind, which this command and `health` say.
+    A stream is a file NAME.jsonl or NAME.ndjson, or all files below a folder NAME; .gz and .zst are unpacked. Files with any
+    other ending, and hidden ones, are passed over and named. Of a line longer than --max-line only size, hash and beginning
+    land; what is landed stays as it is, whatever --max-line is later. The stages after it are then behind, which this command
+    and `health` say.
     """,
     "build-evidence": "Turn landed lines into evidence.records and evidence.skips.",
     "score": "Give every record its category and reasons.",
