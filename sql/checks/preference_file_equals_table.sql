@@ -4,9 +4,19 @@
 -- stage: export-preference
 
 with sides as (
-    select text_hash(line) as digest, substr(line, 1, 200) as beginning, 1 as in_file, 0 as in_table from files.preference_lines
+    select
+        text_hash(line) as digest,
+        substr(line, 1, 200) as beginning,
+        1 as in_file,
+        0 as in_table
+    from files.preference_lines
     union all
-    select text_hash(line) as digest, substr(line, 1, 200) as beginning, 0 as in_file, 1 as in_table from files.preference_expected
+    select
+        text_hash(line) as digest,
+        substr(line, 1, 200) as beginning,
+        0 as in_file,
+        1 as in_table
+    from files.preference_expected
 ),
 
 odd as (

@@ -4,9 +4,19 @@
 -- stage: export-rag
 
 with sides as (
-    select text_hash(line) as digest, substr(line, 1, 200) as beginning, 1 as in_file, 0 as in_table from files.rag_lines
+    select
+        text_hash(line) as digest,
+        substr(line, 1, 200) as beginning,
+        1 as in_file,
+        0 as in_table
+    from files.rag_lines
     union all
-    select text_hash(line) as digest, substr(line, 1, 200) as beginning, 0 as in_file, 1 as in_table from files.rag_expected
+    select
+        text_hash(line) as digest,
+        substr(line, 1, 200) as beginning,
+        0 as in_file,
+        1 as in_table
+    from files.rag_expected
 ),
 
 odd as (

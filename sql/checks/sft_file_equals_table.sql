@@ -4,9 +4,19 @@
 -- stage: export-sft
 
 with sides as (
-    select text_hash(line) as digest, substr(line, 1, 200) as beginning, 1 as in_file, 0 as in_table from files.sft_lines
+    select
+        text_hash(line) as digest,
+        substr(line, 1, 200) as beginning,
+        1 as in_file,
+        0 as in_table
+    from files.sft_lines
     union all
-    select text_hash(line) as digest, substr(line, 1, 200) as beginning, 0 as in_file, 1 as in_table from files.sft_expected
+    select
+        text_hash(line) as digest,
+        substr(line, 1, 200) as beginning,
+        0 as in_file,
+        1 as in_table
+    from files.sft_expected
 ),
 
 odd as (

@@ -7,7 +7,9 @@ Choices where the page is silent:
   only white space (it does not parse either). A complete scalar or array parses, so it lands.
 - sig_hash exists for objects only. line_sha256 is over the line without its "\\r\\n" or "\\n".
 - A folder that holds no .jsonl file is no stream; an empty .jsonl file is one. Other files are ignored.
-- A byte order mark is not white space and not JSON: such a line is invalid_json.
+- A byte order mark is not white space and not JSON: such a line is invalid_json, but for the first line of a file, whose row
+  begins behind it.
+- A line of more than 16 MiB is too_long; as a last line without newline it is a partial tail.
 - A number beyond a double (1e400) is valid JSON. Python reads it as inf, and it hashes as Infinity.
 """
 
@@ -30,7 +32,9 @@ import zstandard
 Row = dict[str, Any]
 
 WHITE_SPACE = " \t\n\r\f\v"
-SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst")
+SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".ndjson", ".ndjson.gz", ".ndjson.zst")
+MAX_LINE = 16 * 1024 * 1024
+MARK = b"\xef\xbb\xbf"
 MAX_NESTING = 512
 BLANK = ("Zs", "Zl", "Zp", "Cc", "Cf")
 
@@ -94,7 +98,7 @@ def land(data_dir: Path) -> Landed:
         tail = pieces.pop()
         whole = [piece.removesuffix(b"\r") for piece in pieces]
         if tail != b"":
-            if meaning(tail)[0] in ("invalid_utf8", "invalid_json"):
+            if meaning(tail, 0 if not whole else 1)[0] in ("invalid_utf8", "invalid_json", "too_long"):
                 partial_tails.append(source_file)
             else:
                 whole.append(tail)
@@ -102,7 +106,7 @@ def land(data_dir: Path) -> Landed:
             if line.strip(WHITE_SPACE.encode()) == b"":
                 blank_lines[source] += 1
                 continue
-            status, sig_hash, row = meaning(line)
+            status, sig_hash, row = meaning(line, line_offset)
             lines.append(Line(source, source_file, line_offset, line, status, sig_hash, row))
     lines.sort(key=lambda line: (line.source, line.source_file, line.line_offset))
     return Landed(lines, blank_lines, sorted(partial_tails))
@@ -132,10 +136,12 @@ def read_bytes(path: Path) -> bytes:
     return data
 
 
-def meaning(line: bytes) -> tuple[str, str | None, Row | None]:
+def meaning(line: bytes, line_offset: int = 1) -> tuple[str, str | None, Row | None]:
     """(status, sig_hash, row) of one line; the last two only for an object."""
+    if len(line) > MAX_LINE:
+        return "too_long", None, None
     try:
-        text = line.decode("utf-8")
+        text = (line.removeprefix(MARK) if line_offset == 0 else line).decode("utf-8")
     except UnicodeDecodeError:
         return "invalid_utf8", None, None
     try:
