@@ -63,22 +63,24 @@ def test_exit_codes(published: Workspace, distill: Distill) -> None:
 
 
 NOWHERE = {
-    "no data": (("run-all", "--data", "nowhere"), "nowhere: no such data directory"),
-    "no data to land": (("land", "--data", "nowhere"), "nowhere: no such data directory"),
-    "nothing to score": (("score",), "there is no warehouse here"),
-    "no place for reports": (("run-all", "--reports", "file/reports"), "file/reports: Not a directory"),
+    "no data": (("run-all", "--data", "nowhere"), 3, "nowhere: no such data directory"),
+    "no data to land": (("land", "--data", "nowhere"), 3, "nowhere: no such data directory"),
+    "nothing to score": (("score",), 3, "there is no warehouse here"),
+    "no place for reports": (("run-all", "--reports", "file/reports"), 2, "file is a file, and a folder belongs there"),
 }
 
 
-@pytest.mark.parametrize("arguments, said", NOWHERE.values(), ids=NOWHERE)
-def test_a_wrong_name_makes_nothing(workspace: Workspace, distill: Distill, arguments: tuple[str, ...], said: str) -> None:
+@pytest.mark.parametrize("arguments, code, said", NOWHERE.values(), ids=NOWHERE)
+def test_a_wrong_name_makes_nothing(
+    workspace: Workspace, distill: Distill, arguments: tuple[str, ...], code: int, said: str
+) -> None:
     """No warehouse to clean up, and no run that finds out at its end."""
     workspace.write("scrum_reviews.jsonl", [review(1)])
     (workspace.root / "file").touch()
     for there in ([], [workspace.settings.warehouse]):
         for folder in there:
             folder.mkdir()
-        refused(run_in(distill, workspace, *arguments, at=workspace.root), 3, said)
+        refused(run_in(distill, workspace, *arguments, at=workspace.root), code, said)
         for folder in (workspace.settings.warehouse, workspace.settings.exports, workspace.settings.reports):
             assert list(workspace.root.glob(f"{folder.name}/*")) == [] and folder.exists() == (folder in there)
 
