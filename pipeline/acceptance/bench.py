@@ -16,6 +16,7 @@ from pipeline.reader import Warehouse
 from pipeline.reports.receipts import Receipt
 from pipeline.runner import Outcome, run_stages
 from pipeline.settings import Gates, Settings
+from pipeline.store import owner
 
 RECORDED_AT = datetime(2026, 5, 1, tzinfo=UTC)
 GATES = Gates(known_paths=KNOWN_PATHS)
@@ -99,7 +100,8 @@ def _versions(warehouse: Warehouse) -> list[dict[str, Any]]:
 
 
 def _files(exports: Path) -> list[dict[str, Any]]:
-    paths = sorted(path for path in exports.rglob("*") if path.is_file())
+    # Whose the folder is differs from warehouse to warehouse, and no trainer reads it.
+    paths = sorted(path for path in exports.rglob("*") if path.is_file() and path.name != owner.MARK)
     return [{"path": path.relative_to(exports).as_posix(), "sha256": file_sha256(path)} for path in paths]
 
 
