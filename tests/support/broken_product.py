@@ -206,7 +206,9 @@ def pairs_a_text_with_itself(broken: Broken) -> list[Verdict]:
 
 
 def exports_a_sixth_pair(broken: Broken) -> list[Verdict]:
-    return broken.for_good({"3_exports/preference_pairs.sql": ("then options.max_pairs", "then options.max_pairs + 1")})
+    more = ("then options.max_pairs", "then options.max_pairs + 1")
+    blind = ("amount > most", "false")
+    return broken.for_good({"3_exports/preference_pairs.sql": more, "checks/preference_file_is_capped.sql": blind})
 
 
 def drops_what_is_stopped_twice(broken: Broken) -> list[Verdict]:
