@@ -165,3 +165,11 @@ def test_the_third_layer_does_not_believe_scores(published: Workspace, monkeypat
         outcome = published.run(command, gates=Gates(include_review=True, include_partial=True))
         assert "lines_are_judged_again" in str(outcome.failure)
     assert published.files() == files
+
+
+def test_a_changed_snapshot_stops_the_run(published: Workspace) -> None:
+    """With it a gate would be off, or other hashes would be those that are published."""
+    for uri in DeltaTable(str(published.settings.warehouse / "ops/snapshots")).file_uris():
+        flipped("state", '"include_review": false', '"include_review": true')(Path(uri))
+    with pytest.raises(DamageError, match=r"ops\.snapshots"):
+        published.run()
