@@ -113,12 +113,12 @@ class DeltaStore:
         Releases before this one did not mark their commits: until one is marked, only what they can't have made counts.
         """
         newest, log = self.version(table), self.path(table) / "_delta_log"
-        said = {version: commit_info(log, version) for version in range(max(since + 1, newest - _RECENT + 1), newest + 1)}
+        said = {version: commit_info(log, version) for version in range(max(since, newest - _RECENT), newest + 1)}
         first_marked = min((version for version, info in said.items() if info and is_marked(info)), default=newest + 1)
         return [
             Foreign(table, version, str(info.get("operation", "which does not say what it is")))
             for version, info in said.items()
-            if info is not None and not is_marked(info) and (version > first_marked or not may_be_old(info))
+            if version > since and info is not None and not is_marked(info) and (version > first_marked or not may_be_old(info))
         ]
 
     def own_version(self, table: str) -> int:
