@@ -1,7 +1,7 @@
 -- Texts that somebody accepted and somebody else rejected: what is to be learned from them is not settled.
 -- Those that may be are found by numbers, among all records; then their texts are compared.
 -- grain: one row per instruction and content
--- version: 1
+-- version: 2
 
 with may_be as (
     select said
@@ -58,7 +58,7 @@ numbered as (
         instruction_key,
         content_key,
         category,
-        source_file || ':' || line_offset as place,
+        source_file || ':' || (line_offset + 1) as place,
         row_number() over (
             partition by instruction_key, content_key, category
             order by source_file, line_offset
