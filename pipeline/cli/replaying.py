@@ -32,7 +32,7 @@ timeout_option = click.option(
     type=click.FloatRange(min=0.1, max=3600),
     default=120.0,
     show_default=True,
-    help="Seconds that one try may take.",
+    help="Seconds that one try may take, from connecting to the last byte of the answer.",
 )
 top_k_option = click.option(
     "--top-k", type=click.IntRange(min=1, max=100), default=8, show_default=True, help="How many rows to retrieve at most."
