@@ -1,7 +1,12 @@
 """The group of commands, and what `distill --help` says."""
 
+import sys
+from typing import Any
+
 import click
 
+from pipeline.cli.console import for_people
+from pipeline.cli.ending import exit_code_of
 from pipeline.cli.fleet import models
 from pipeline.cli.models import lock
 from pipeline.cli.query import health, receipts, sql, tables
@@ -22,13 +27,19 @@ def _version(context: click.Context, option: click.Parameter, asked: bool) -> No
 
 
 class Ordered(click.Group):
-    """Lists commands in the order in which a newcomer meets them."""
+    """Lists commands in the order in which a newcomer meets them, and lets nothing pass by the console."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
 
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        """Runs a command line, and ends the process with its exit code."""
+        with for_people():
+            code = exit_code_of(lambda: super(Ordered, self).main(*arguments, **options | {"standalone_mode": False}))
+        sys.exit(code)
 
-@click.group(cls=Ordered, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+
+@click.group(cls=Ordered, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100, "color": True})
 @click.option(
     "--version", "-V", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version and exit."
 )
@@ -46,7 +57,8 @@ def main() -> None:
     distill health                        is everything fine, and what to do next
     distill restore --to last-good        put tables and files back as they were
 
-    Exit codes: 0 good, 1 a gate or a check failed, 2 wrong usage, 3 the warehouse or the input can't be read or is locked.
+    Exit codes: 0 good, 1 a gate or a check failed, 2 wrong usage, 3 the warehouse or the input can't be read or is locked,
+    130 stopped by Ctrl-C. What a terminal would obey in names and texts is shown as escapes, such as \\x1b.
     """
 
 

@@ -1,5 +1,6 @@
 """Options that several commands share, each with its environment variable."""
 
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import fields
@@ -10,8 +11,8 @@ from typing import Any, TypeVar
 import click
 
 from pipeline import keyboard
-from pipeline.cli.console import natives_silenced, silence
-from pipeline.errors import TRY_AGAIN, DistillError
+from pipeline.cli.console import natives_silenced
+from pipeline.cli.ending import exit_code_of
 from pipeline.settings import Gates, Settings
 
 FORMATS = ("table", "csv", "json", "jsonl", "parquet")
@@ -24,22 +25,7 @@ class Command(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         keyboard.listen()
         with natives_silenced():
-            return self._invoke(ctx)
-
-    def _invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except DistillError as error:
-            click.echo(f"distill: {error}", err=True)
-            sys.exit(error.exit_code)
-        except BrokenPipeError:
-            # Whoever read the output, such as `head`, has seen enough.
-            silence(sys.stdout.fileno())
-            sys.exit(0)
-        except OSError as error:
-            where = f"{error.filename}: " if error.filename else ""
-            click.echo(f"distill: {where}{error.strerror or error}; {TRY_AGAIN}", err=True)
-            sys.exit(3)
+            sys.exit(exit_code_of(lambda: super(Command, self).invoke(ctx)))
 
 
 class Moment(click.ParamType[datetime]):
@@ -75,6 +61,23 @@ class Percent(click.FloatRange):
         return number
 
 
+class Memory(click.ParamType[str]):
+    """A size of memory, as DuckDB reads it, that something can be done in."""
+
+    name = "size"
+    least = 16 * 10**6
+    _SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)\s*([kmgt]i?)b", re.IGNORECASE | re.ASCII)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        matched = self._SIZE.fullmatch(value)
+        if matched is None:
+            self.fail(f"{value!r} is no size of memory such as 2GB or 512MiB", param, ctx)
+        base = 1024 if matched[2].lower().endswith("i") else 1000
+        if not self.least <= float(matched[1]) * base ** ("kmgt".index(matched[2][0].lower()) + 1) < 2**60:
+            self.fail(f"{value!r} is not between {self.least // 10**6}MB and 1000000TB", param, ctx)
+        return str(value)
+
+
 def folder(name: str, default: str | None, text: str) -> Callable[[Function], Function]:
     """Returns an option that names a folder, as --NAME or DISTILL_NAME."""
     return click.option(
@@ -101,9 +104,12 @@ def reports_option(function: Function) -> Function:
 
 
 def sql_option(function: Function) -> Function:
-    return folder("sql", None, "Folder with models of your own, laid out as sql/ is; they join ours, or replace them by name.")(
-        function
-    )
+    return folder(
+        "sql",
+        None,
+        "Folder with models of your own, laid out as sql/ is; they join ours, or replace them by name. Its SQL is run: "
+        "name only a folder that you trust like code.",
+    )(function)
 
 
 def json_option(function: Function) -> Function:
@@ -183,8 +189,10 @@ RUN_OPTIONS = (
         show_default=True,
         help="Swing in percent that is worth a warning.",
     ),
-    click.option("--threads", type=click.IntRange(min=1), default=None, help="Threads of DuckDB. [default: all cores]"),
-    click.option("--memory-limit", default="2GB", show_default=True, help="Memory of DuckDB before it spills to disk."),
+    click.option("--threads", type=click.IntRange(1, 1024), default=None, help="Threads of DuckDB. [default: all cores]"),
+    click.option(
+        "--memory-limit", type=Memory(), default="2GB", show_default=True, help="Memory of DuckDB before it spills to disk."
+    ),
 )
 
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
+from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,13 +18,11 @@ import pyarrow.parquet
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.cli.console import SteadyConsole
+from pipeline.cli.console import SteadyConsole, on_one_line, shown, shown_json
 from pipeline.errors import UsageError
 from pipeline.reader import PrintedColumn
 
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
-# What a terminal would obey rather than show.
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -35,7 +34,9 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     kept = [list(row) for row in rows]
     for number, name in enumerate(columns):
         numeric = all(isinstance(row[number], (int, float, Decimal)) for row in kept) and bool(kept)
-        table.add_column(name, justify="right" if numeric else "left", overflow="fold", no_wrap=not console.is_terminal)
+        table.add_column(
+            Text(_cell(name)), justify="right" if numeric else "left", overflow="fold", no_wrap=not console.is_terminal
+        )
     for row in kept:
         table.add_row(*(Text(_cell(value)) for value in row))
     console.print(table)
@@ -50,7 +51,9 @@ def write_result(columns: Sequence[PrintedColumn], batches: pa.RecordBatchReader
         print_table(names, (tuple(map(_number_or_text, row, columns)) for batch in batches for row in _rows(batch)))
     elif kind == "csv":
         schema = pa.schema([pa.field(column.name, field.type) for column, field in zip(columns, batches.schema, strict=True)])
-        with _target(output) as stream, pyarrow.csv.CSVWriter(stream, schema) as writer:
+        # On a terminal somebody looks at it; a file or a pipe gets the exact bytes.
+        looked_at = output is None and sys.stdout.isatty()
+        with _looked_at() if looked_at else _target(output) as stream, pyarrow.csv.CSVWriter(stream, schema) as writer:
             for batch in batches:
                 writer.write_batch(pa.RecordBatch.from_arrays(batch.columns, schema=schema))
     else:
@@ -83,6 +86,13 @@ def refuse_same_names(names: Sequence[str]) -> None:
 
 
 @contextmanager
+def _looked_at() -> Iterator[BinaryIO]:
+    with BytesIO() as stream:
+        yield stream
+        sys.stdout.write(stream.getvalue().decode())
+
+
+@contextmanager
 def _target(output: Path | None) -> Iterator[BinaryIO]:
     if output is None:
         yield sys.stdout.buffer
@@ -105,8 +115,10 @@ def _rows(batch: pa.RecordBatch) -> Iterable[tuple[Any, ...]]:
 def _documents(columns: Sequence[PrintedColumn], batches: pa.RecordBatchReader) -> Iterator[bytes]:
     for batch in batches:
         for row in _rows(batch):
-            yield orjson.dumps(
-                {column.name: _json(value) if column.is_json else value for column, value in zip(columns, row, strict=True)}
+            yield shown_json(
+                orjson.dumps(
+                    {column.name: _json(value) if column.is_json else value for column, value in zip(columns, row, strict=True)}
+                )
             )
 
 
@@ -125,18 +137,17 @@ def _number_or_text(value: Any, column: PrintedColumn) -> Any:
 
 def one_line(text: str, width: int = 400) -> str:
     """Returns a text on one line, without what a terminal would obey, cut where it is too long to be read."""
-    shown = _cell(text if len(text) <= width else f"{text[:width]}...")
-    return shown.replace("\t", "\\t").replace("\n", "\\n")
+    return on_one_line(text if len(text) <= width else f"{text[:width]}...")
 
 
 def plain(text: str) -> str:
     """Returns a text with its lines, without what a terminal would obey."""
-    return _CONTROL.sub("�", text).strip()
+    return shown(text.strip().expandtabs())
 
 
 def _cell(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, (dict, list)):
-        return orjson.dumps(value, default=str).decode()
-    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", str(value))
+        return shown(orjson.dumps(value, default=str).decode())
+    return shown(str(value).expandtabs())

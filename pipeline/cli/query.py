@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from pipeline.cli.console import on_one_line
 from pipeline.cli.options import FORMATS, Command, as_of_option, exports_option, json_option, sql_option, warehouse_option
 
 # The columns of evidence.records whose coverage says most, on one screen.
@@ -99,7 +100,7 @@ def receipts(run_id: str, warehouse: Path, as_json: bool) -> None:
     for receipt in found:
         for kind in ("errors", "warnings"):
             for text in receipt["validation"][kind]:
-                click.echo(f"{receipt['stage']}: {kind.removesuffix('s')}: {text}")
+                click.echo(on_one_line(f"{receipt['stage']}: {kind.removesuffix('s')}: {text}"))
 
 
 @click.command(cls=Command, short_help="Say whether everything is fine.")
@@ -126,8 +127,8 @@ def health(evidence: bool, warehouse: Path, exports: Path, sql: Path | None, as_
     else:
         print_table(("", ""), [[name, value] for name, value in found.facts.items()])
         for line in found.attention or ["nothing needs attention"]:
-            click.echo(line)
-        click.echo(f"next: {found.next_step}")
+            click.echo(on_one_line(line))
+        click.echo(f"next: {on_one_line(found.next_step)}")
     sys.exit(0 if not found.broken else 1)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from pipeline.cli.console import complain
 from pipeline.cli.options import Command, run_options, settings_from
 
 _HELP = {
@@ -47,7 +48,7 @@ def _command(name: str, text: str) -> click.Command:
             terminal.conclude(outcome, settings)
         if outcome.failure is not None:
             if as_json:
-                click.echo(f"distill: {outcome.failure}", err=True)
+                complain(outcome.failure)
             sys.exit(outcome.failure.exit_code)
 
     return run

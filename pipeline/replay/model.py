@@ -69,12 +69,16 @@ class Endpoint:
 
 def endpoint(base_url: str, model: str, timeout: float, *, local_only: bool = False) -> Endpoint:
     """Returns a model on a server. Raises UsageError for an odd URL or, with `local_only`, for one that leaves the machine."""
-    parts = urlsplit(base_url)
+    try:
+        parts = urlsplit(base_url)
+        is_server = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # half of an address, or a port that is none
+        raise UsageError(f"{base_url!r} is no URL of a server, such as http://localhost:11434/v1") from None
     if parts.username or parts.password or parts.query or parts.fragment:
         raise UsageError(f"--base-url holds more than a place; give the key as {KEYS[0]}, where nothing logs it")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if not is_server:
         raise UsageError(f"{base_url!r} is no URL of a server, such as http://localhost:11434/v1")
-    if local_only and not is_loopback(parts.hostname):
+    if local_only and not is_loopback(parts.hostname or ""):
         raise UsageError(f"--local-only: {parts.hostname} is not this machine; nothing was sent")
     key = next((held for name in KEYS if (held := os.environ.get(name, "").strip())), "")
     return Endpoint(base_url.rstrip("/"), model, timeout, key)

@@ -108,6 +108,8 @@ def test_what_the_first_model_said_is_logged_though_the_larger_one_is_gone(ready
         (("--model", "m"), "--base-url"),
         (("--model", "m", "--base-url", "http://me:secret@127.0.0.1:9/v1"), "DISTILL_API_KEY"),
         (("--model", "m", "--base-url", "127.0.0.1:9"), "no URL"),
+        (("--model", "m", "--base-url", "http://[half/v1"), "no URL"),
+        (("--model", "m", "--base-url", "http://127.0.0.1:99999/v1"), "no URL"),
         (("--model", "m", "--base-url", "http://127.0.0.1:9/v1", "--top-k", "0"), "--top-k"),
         (("--base-url", "http://127.0.0.1:9/v1"), "--model"),
     ],
