@@ -46,19 +46,23 @@ class Moment(click.ParamType[datetime]):
             self.fail(f"{value!r} is not within the years 1 to 9999 in UTC", param, ctx)
 
 
-class Percent(click.FloatRange):
-    """A finite number of percent from 0 on."""
-
-    name = "percent"
-
-    def __init__(self) -> None:
-        super().__init__(min=0, max=1e9)
+class Number(click.FloatRange):
+    """A number within a range; what is no number lies within none."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         number = super().convert(value, param, ctx)
         if number != number:
             self.fail(f"{value!r} is no number", param, ctx)
         return number
+
+
+class Percent(Number):
+    """A finite number of percent from 0 on."""
+
+    name = "percent"
+
+    def __init__(self) -> None:
+        super().__init__(min=0, max=1e9)
 
 
 class Memory(click.ParamType[str]):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli.options import Command, as_of_option, data_option, json_option, sql_option, warehouse_option
+from pipeline.cli.options import Command, Number, as_of_option, data_option, json_option, sql_option, warehouse_option
 
 if TYPE_CHECKING:
     from pipeline.replay import Asked, Replayed
@@ -29,7 +29,7 @@ base_url_option = click.option(
 )
 timeout_option = click.option(
     "--timeout",
-    type=click.FloatRange(min=0.1, max=3600),
+    type=Number(min=0.1, max=3600),
     default=120.0,
     show_default=True,
     help="Seconds that one try may take, from connecting to the last byte of the answer.",
