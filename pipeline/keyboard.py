@@ -94,11 +94,16 @@ def raise_if_interrupted() -> None:
         raise KeyboardInterrupt
 
 
-def exit_if_interrupted() -> None:
-    """Ends the command, with its one line and exit code, where it was interrupted: whatever error came up because of that."""
-    if _state.number:
-        _report(_state.number)
-        sys.exit(128 + _state.number)
+def is_interrupted() -> bool:
+    """Returns whether Ctrl-C or SIGTERM came since the command began."""
+    return bool(_state.number)
+
+
+def report_interruption() -> int:
+    """Says in one line what stopped the command, and returns the exit code that it ends with."""
+    number = _state.number or signal.SIGINT
+    _report(number)
+    return 128 + number
 
 
 @contextmanager

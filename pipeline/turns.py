@@ -254,7 +254,7 @@ def _skips(run: Run, amount: int) -> str:
         f"order by source_file, line_offset, line_sha256 limit {SHOWN}"
     )
     named = [
-        f"{row['source_file']} line {row['line_offset'] + 1} ({': '.join(filter(None, (row['reason'], row['detail'])))})"
+        f"{row['source_file']}:{row['line_offset'] + 1} ({': '.join(filter(None, (row['reason'], row['detail'])))})"
         for row in first
     ]
     return ", ".join(named) + (f" and {amount - SHOWN:,} more" if amount > SHOWN else "")

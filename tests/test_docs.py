@@ -10,22 +10,18 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
-from pipeline import acceptance
-from pipeline.cli import main as distill
 from pipeline.models import tables
 from pipeline.reader import Warehouse
 from pipeline.runner import run_stages
 from pipeline.settings import Gates, Settings
 from tests.conftest import Silent, Workspace
 from tests.faults import record
-from tests.support.remembering import remembering
 from tools import docs
 
 ROOT = Path(__file__).parent.parent
@@ -45,30 +41,13 @@ MASKS = (
 )
 
 
-@dataclass(frozen=True)
-class Step:
-    """A command of a console block, as it is to be typed, and what the page says it prints."""
-
-    command: str
-    output: str
+# A block to be pasted, and what the page says it prints.
+PASTED = re.compile(r"^```sh\n(.*?)^```$(?:\n\n```text\n(.*?)^```$)?", re.DOTALL | re.MULTILINE)
 
 
 def blocks(page: Path, language: str) -> list[str]:
     """Returns the fenced blocks of a page in one language."""
     return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
-
-
-def steps(block: str) -> list[Step]:
-    """Returns the commands of a block: `$ ` begins one, `> ` goes on with it, the rest is what it prints."""
-    found = []
-    for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-        first, *rest = part.splitlines()
-        more = 0
-        while more < len(rest) and re.match(r">( |$)", rest[more]):
-            more += 1
-        command = "\n".join([first, *(line[2:] for line in rest[:more])])
-        found.append(Step(command, "\n".join(rest[more:])))
-    return found
 
 
 def masked(text: str) -> list[str]:
@@ -78,7 +57,7 @@ def masked(text: str) -> list[str]:
 
 
 @pytest.fixture
-def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def clone(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current folder: a clone as `make setup` left it, with the sample, and with `make` and `distill` on the path."""
     shutil.copytree(ROOT / "data", tmp_path / "data")
     shutil.copy(ROOT / ".gitignore", tmp_path)
@@ -87,62 +66,67 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         subprocess.run([*git, *arguments], cwd=tmp_path, check=True)
     tools = tmp_path / ".venv/bin"
     tools.mkdir(parents=True)
-    for name, arguments in {"distill": '"$@"', "make": "run-all --known-paths data/known_paths.txt"}.items():
-        (tools / name).write_text(
-            f'#!/bin/sh\nexec "{sys.executable}" -m tests.support.remembering {arguments}\n', encoding="utf-8"
-        )
+    run = f'exec "{sys.executable}" -m tests.support.remembering'
+    made = f'[ "$1" = setup ] || {run} run-all --known-paths data/known_paths.txt'
+    for name, line in {"distill": f'{run} "$@"', "make": made, "activate": ""}.items():
+        (tools / name).write_text(f"#!/bin/sh\n{line}\n", encoding="utf-8")
         (tools / name).chmod(0o755)
     for name in [name for name in os.environ if name.startswith("DISTILL_")]:
         monkeypatch.delenv(name)
-    monkeypatch.setattr(acceptance, "examine", remembering(acceptance.examine))
     monkeypatch.setenv("PATH", str(tools), prepend=os.pathsep)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("TMPDIR", str(tmp_path_factory.mktemp("copies")))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
-def typed(command: str) -> str:
-    """Returns what a command prints; it must end well. A plain `distill` runs in this process, all else in a shell."""
-    if re.match(r"(\.venv/bin/)?distill ", command) and not re.search(r"[|>$`](?!=)", re.sub(r'"[^"]*"', "", command)):
-        done = CliRunner().invoke(distill, shlex.split(command)[1:], prog_name="distill")
-        code, output = done.exit_code, done.output
-    else:
-        shell = ["bash", "-euo", "pipefail", "-c", command]
-        ran = subprocess.run(shell, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-        code, output = ran.returncode, ran.stdout
-    assert code == 0, f"{command}\n{output}"
-    return "\n".join(line.rstrip() for line in output.rstrip().splitlines())
+def pasted(texts: Sequence[str]) -> list[str]:
+    """Returns what each of these texts prints, pasted into one shell after the other; every command must end well."""
+    mark = "==== the next block"
+    script = "".join(f"echo {shlex.quote(mark)}\n{text}" for text in texts)
+    shell = ["bash", "-euo", "pipefail", "-c", script]
+    ran = subprocess.run(shell, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout[-2000:]
+    return ["\n".join(line.rstrip() for line in part.strip("\n").splitlines()) for part in ran.stdout.split(f"{mark}\n")[1:]]
 
 
 @pytest.mark.parametrize("page", EXECUTED)
 @pytest.mark.usefixtures("clone")
 def test_commands_print_what_the_page_shows(page: str) -> None:
-    shown = [steps(block) for block in blocks(ROOT / page, "console")]
-    done = [[replace(step, output=typed(step.command)) for step in block] for block in shown]
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert "```console" not in text
+    found = [(block[1], block[2] or "") for block in PASTED.finditer(text)]
+    printed = pasted([command for command, _ in found])
     if RECORD:
-        _record(ROOT / page, done)
-    for was, now in zip(shown, done, strict=True):
-        assert RECORD or [masked(step.output) for step in now] == [masked(step.output) for step in was]
+        _record(ROOT / page, printed)
+    for (command, was), now in zip(found, printed, strict=True):
+        assert RECORD or masked(now) == masked(was), command
 
 
-def _record(page: Path, done: list[list[Step]]) -> None:
-    written = iter(done)
+def _record(page: Path, printed: Sequence[str]) -> None:
+    outputs = iter(printed)
 
-    def block(_: "re.Match[str]") -> str:
-        lines = []
-        for step in next(written):
-            first, *more = step.command.splitlines()
-            lines += [f"$ {first}", *(f"> {line}".rstrip() for line in more), *step.output.splitlines()]
-        return "\n".join(["```console", *lines, "```"])
+    def block(found: "re.Match[str]") -> str:
+        output = next(outputs)
+        return f"```sh\n{found[1]}```" + (f"\n\n```text\n{output}\n```" if output else "")
 
-    text = page.read_text(encoding="utf-8")
-    page.write_text(re.sub(r"^```console\n.*?^```$", block, text, flags=re.DOTALL | re.MULTILINE), encoding="utf-8")
+    page.write_text(PASTED.sub(block, page.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def test_the_tutorial_leaves_the_clone_as_it_was(clone: Path) -> None:
+    """It goes on in a copy before it writes anything."""
+    first = PASTED.search((ROOT / "docs/tutorial.md").read_text(encoding="utf-8"))
+    assert first is not None
+    before = {path: path.read_bytes() for path in clone.rglob("*") if path.is_file() and ".git" not in path.parts}
+    (where,) = pasted([f"{first[1]}pwd\n"])
+    assert Path(where).resolve() != clone.resolve() and (Path(where) / "data/_kb/audits.jsonl").is_file()
+    assert before == {path: path.read_bytes() for path in clone.rglob("*") if path.is_file() and ".git" not in path.parts}
 
 
 def test_the_readme_speaks_of_the_run_that_it_shows() -> None:
     section = (ROOT / "README.md").read_text(encoding="utf-8").split("## What you see")[1].split("\n## ")[0]
     said = set(re.findall(r"[\d,]*\d", re.sub(r"^```.*?^```", "", section, flags=re.DOTALL | re.MULTILINE)))
-    shown = {number for block in blocks(ROOT / "README.md", "console") for number in re.findall(r"[\d,]*\d", block)}
+    shown = {number for block in blocks(ROOT / "README.md", "text") for number in re.findall(r"[\d,]*\d", block)}
     assert said <= shown
 
 

@@ -46,6 +46,7 @@ HOMES = {
     "duckdb": {"engine"},
     "fastjsonschema": {"audit", "reports"},
     "filelock": {"store"},
+    "httpx2": {"replay"},
     "openai": {"replay"},
     "orjson": {"collect", "cli"},
     "polars": {"reader"},

@@ -80,7 +80,7 @@ def rescoring_reproduces(context: Context) -> list[str]:
     columns = ", ".join(run.store.tables["scored.runs"].schema.names)
     was, now = (f"select {columns} from {name}" for name in ("scored.runs", "run.rescored"))
     rows = run.engine.rows(f"({was} except all {now}) union all ({now} except all {was}) limit {SHOWN}")
-    found = [f"{row['source_file']}:{row['line_offset']}: scored again, it is another row" for row in rows]
+    found = [f"{row['source_file']}:{row['line_offset'] + 1}: scored again, it is another row" for row in rows]
     return [*found, *(f"the ledger says another thing of {row['model_name']}, {row['task_type']}" for row in moved)]
 
 

@@ -89,7 +89,7 @@ def _rows(run: Run, query: str) -> Iterator[Row]:
 
 def _untrue(rows: Iterable[Row]) -> Iterator[str]:
     for row in rows:
-        place = f"{row['source_file']}:{row['line_offset']}"
+        place = f"{row['source_file']}:{row['line_offset'] + 1}"
         if row["line"] is None:
             yield f"{place}: there is no raw line with the record's sig_hash"
         elif hashlib.sha256(row["line"].encode()).hexdigest() != row["line_sha256"]:

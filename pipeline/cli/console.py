@@ -1,33 +1,167 @@
-"""Where everything for people is printed."""
+"""Where everything for people is printed: what a terminal would obey is shown instead, whoever wrote it."""
 
+import codecs
+import io
 import os
+import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from io import TextIOWrapper
+from typing import Any, TextIO, cast
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+
+# Controls; what is not seen, but hides or turns round what is; other ends of lines; halves of characters.
+_OBEYED = re.compile(
+    "[\x00-\x09\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e007f\ud800-\udfff]"
+)
+# The bytes that all of these but halves of characters begin with, beyond those that JSON escapes anyway.
+_MAY_BE_OBEYED = re.compile(
+    rb"\x7f|\xc2[\x80-\x9f\xad]|\xd8\x9c|\xe1\xa0\x8e|\xe2[\x80\x81]|\xef[\xbb\xbf]|\xf0\x9b\xb2|\xf0\x9d\x85|\xf3\xa0"
+)
+_NAMED = {"\t": "\\t", "\r": "\\r"}
+_BY_ESCAPE = "by_escape"
+
+
+def shown(text: str) -> str:
+    """Returns a text with its lines, and with escapes in the place of what a terminal would obey.
+
+    A document of JSON stays what it is: only below 0x20, which JSON never holds, is an escape not one of JSON's own.
+    """
+    return _OBEYED.sub(lambda found: _escape(found[0]), text)
+
+
+def shown_json(document: bytes) -> bytes:
+    """Returns the same document of JSON, with its own escapes in the place of what a terminal would obey."""
+    return shown(document.decode()).encode() if _MAY_BE_OBEYED.search(document) else document
+
+
+def on_one_line(text: object) -> str:
+    """Returns the same with the ends of its lines shown, too: nobody's name can look like a line of ours."""
+    return shown(str(text)).replace("\n", "\\n")
+
+
+def _escape(character: str) -> str:
+    code = ord(character)
+    if code < 0x20:
+        return _NAMED.get(character, f"\\x{code:02x}")
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[place : place + 2].hex()}" for place in range(0, len(units), 2))
+
+
+def _escape_unwritable(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(map(_escape, error.object[error.start : error.end])), error.end
+
+
+codecs.register_error(_BY_ESCAPE, _escape_unwritable)
+
+
+class ForPeople(io.TextIOBase):
+    """A stream of text that shows what a terminal would obey. Bytes for machines pass by it, through `buffer`."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=_BY_ESCAPE)
+
+    def write(self, text: str) -> int:
+        with _naming_output():
+            self.stream.write(shown(text))
+        return len(text)
+
+    def flush(self) -> None:
+        with _naming_output():
+            self.stream.flush()
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return "utf-8"  # as far as others have to know: what can't be written is escaped
+
+    @property
+    def buffer(self) -> Any:
+        return self.stream.buffer
+
+    def fileno(self) -> int:
+        return self.stream.fileno()
+
+    def isatty(self) -> bool:
+        return self.stream.isatty()
+
+    def writable(self) -> bool:
+        return True
+
+
+@contextmanager
+def _naming_output() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, "standard output") from error
+
+
+@contextmanager
+def for_people() -> Iterator[None]:
+    """Has everything that is printed meanwhile pass through ForPeople. A stream that was closed swallows it."""
+    _fill_closed()
+    out, err = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = _guarded(out), _guarded(err)
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = out, err
+
+
+def _fill_closed() -> None:
+    """Opens the standard streams that nobody holds, or the next file that is opened would be written over by messages."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # it takes the lowest number that is free: this one
+    for name, number in (("stdout", 1), ("stderr", 2)):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.dup(number), "w", encoding="utf-8"))
+
+
+def _guarded(stream: TextIO) -> TextIO:
+    return stream if isinstance(stream, ForPeople) else cast(TextIO, ForPeople(stream))
+
+
+def _behind(stream: TextIO) -> TextIO:
+    return stream.stream if isinstance(stream, ForPeople) else stream
 
 
 class SteadyConsole(Console):
-    """A console that falls silent when its reader, such as `head`, has seen enough: the work behind it goes on."""
+    """A console, which may colour. It falls silent when its reader, such as `head`, has seen enough: the work goes on."""
+
+    def __init__(self, *, stderr: bool = False, **options: Any) -> None:
+        # Its colours are codes that a terminal has to obey, so it looks at texts itself.
+        super().__init__(file=_behind(sys.stderr if stderr else sys.stdout), stderr=stderr, emoji=False, **options)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=shown(segment.text))
 
     def on_broken_pipe(self) -> None:
         self.quiet = True
         silence(sys.stderr.fileno() if self.stderr else sys.stdout.fileno())
 
 
-def encode_anything() -> None:
-    """Has standard output escape what its encoding, such as ASCII, or a name of a file that is no UTF-8, can't say."""
-    stream = sys.stdout
-    # With UTF-8 in the C locale, odd names of files are printed as the bytes that they are.
-    if isinstance(stream, TextIOWrapper) and (stream.encoding.lower(), stream.errors) != ("utf-8", "surrogateescape"):
-        stream.reconfigure(errors="backslashreplace")
-
-
 def silence(stream: int) -> None:
     """Sends what is still written to a file descriptor nowhere."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
+
+
+def complain(message: object) -> None:
+    """Says on standard error, in one line, what is wrong. If it can't be written there, nobody hears it."""
+    with suppress(OSError, ValueError):
+        print(f"distill: {on_one_line(message)}", file=sys.stderr, flush=True)
 
 
 @contextmanager
@@ -40,8 +174,9 @@ def natives_silenced() -> Iterator[None]:
     if not _is_standard_error(python.fileno):
         yield
         return
-    own = os.fdopen(os.dup(2), "w", buffering=1, encoding=python.encoding, errors=python.errors)
-    sys.stderr = own
+    held = _behind(python)
+    own = os.fdopen(os.dup(2), "w", buffering=1, encoding=held.encoding, errors=held.errors)
+    sys.stderr = _guarded(own)
     silence(2)
     try:
         yield

@@ -1,11 +1,13 @@
 """The group of commands, and what `distill --help` says."""
 
+import sys
 from typing import Any
 
 import click
 
 from pipeline import keyboard
-from pipeline.cli.console import encode_anything
+from pipeline.cli.console import for_people
+from pipeline.cli.ending import exit_code_of
 from pipeline.cli.fleet import models
 from pipeline.cli.models import lock
 from pipeline.cli.query import health, receipts, sql, tables
@@ -27,29 +29,19 @@ def _version(context: click.Context, option: click.Parameter, asked: bool) -> No
 
 
 class Distill(click.Group):
-    """Lists commands in the order in which a newcomer meets them, and ends at once where it is interrupted."""
-
-    def main(self, args: Any = None, *more: Any, **named: Any) -> Any:
-        encode_anything()
-        with keyboard.listening(until_exit=args is None):
-            try:
-                return super().main(args, *more, **named)
-            except BaseException:
-                keyboard.exit_if_interrupted()
-                raise
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except BaseException:
-            keyboard.exit_if_interrupted()
-            raise
+    """Lists commands in the order in which a newcomer meets them. Nothing passes by the console, and Ctrl-C ends it at once."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
 
+    def main(self, args: Any = None, *more: Any, **named: Any) -> Any:
+        """Runs a command line, and ends the process with its exit code."""
+        with for_people(), keyboard.listening(until_exit=args is None):
+            code = exit_code_of(lambda: super(Distill, self).main(args, *more, **named | {"standalone_mode": False}))
+        sys.exit(code)
 
-@click.group(cls=Distill, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+
+@click.group(cls=Distill, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100, "color": True})
 @click.option(
     "--version", "-V", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version and exit."
 )
@@ -68,7 +60,7 @@ def main() -> None:
     distill restore --to last-good        put tables and files back as they were
 
     Exit codes: 0 good, 1 a gate or a check failed, 2 wrong usage, 3 the warehouse or the input can't be read or is locked,
-    130 stopped by Ctrl-C (143 by SIGTERM).
+    130 stopped by Ctrl-C (143 by SIGTERM). What a terminal would obey in names and texts is shown as escapes, such as \\x1b.
     """
 
 

@@ -12,11 +12,12 @@ from typing import Any, ClassVar, TypeVar
 import click
 from click.core import ParameterSource
 
-from pipeline import advice, keyboard
+from pipeline import advice
 from pipeline.advice import FOLDERS, Call
 from pipeline.cli.config import Sourced, switched_off
-from pipeline.cli.console import natives_silenced, silence
-from pipeline.errors import NO_MEMORY, DistillError, UsageError
+from pipeline.cli.console import natives_silenced
+from pipeline.cli.ending import exit_code_of
+from pipeline.errors import UsageError
 from pipeline.settings import MAX_LINE, MOST_MAX_LINE, OPTION, Gates, Settings, as_option
 
 _UNUSED = "distill.unused"
@@ -45,10 +46,6 @@ class Command(click.Command):
         started = advice.start(Call(line))
         try:
             ctx = super().make_context(info_name, args, parent, **extra)
-        except DistillError as error:
-            advice.end(started)
-            click.echo(f"distill: {error}", err=True)
-            sys.exit(error.exit_code)
         except BaseException:
             advice.end(started)
             raise
@@ -57,29 +54,12 @@ class Command(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         with natives_silenced():
-            return self._invoke(ctx)
+            sys.exit(exit_code_of(lambda: self._invoke(ctx)))
 
     def _invoke(self, ctx: click.Context) -> Any:
-        try:
-            _take_off(ctx)
-            _note_call(ctx)
-            return super().invoke(ctx)
-        except DistillError as error:
-            keyboard.raise_if_interrupted()
-            click.echo(f"distill: {error}", err=True)
-            sys.exit(error.exit_code)
-        except MemoryError:
-            click.echo(f"distill: {NO_MEMORY}", err=True)
-            sys.exit(3)
-        except BrokenPipeError:
-            # Whoever read the output, such as `head`, has seen enough.
-            silence(sys.stdout.fileno())
-            sys.exit(0)
-        except OSError as error:
-            keyboard.raise_if_interrupted()
-            where = f"{error.filename}: " if error.filename else ""
-            click.echo(f"distill: {where}{error.strerror or error}; {advice.try_again()}", err=True)
-            sys.exit(3)
+        _take_off(ctx)
+        _note_call(ctx)
+        return super().invoke(ctx)
 
 
 def _take_off(ctx: click.Context) -> None:
@@ -197,8 +177,25 @@ class Finite(click.FloatRange):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         number = super().convert(value, param, ctx)
         if number != number:
-            self.fail(f"{value!r} is no number", param, ctx)
+            self.fail(f"{value!r} is not a number", param, ctx)
         return number
+
+
+class Memory(click.ParamType[str]):
+    """A size of memory, as DuckDB reads it, that something can be done in."""
+
+    name = "size"
+    least = 16 * 10**6
+    _SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)\s*([kmgt]i?)b", re.IGNORECASE | re.ASCII)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        matched = self._SIZE.fullmatch(value)
+        if matched is None:
+            self.fail(f"{value!r} is no size of memory such as 2GB or 512MiB", param, ctx)
+        base = 1024 if matched[2].lower().endswith("i") else 1000
+        if not self.least <= float(matched[1]) * base ** ("kmgt".index(matched[2][0].lower()) + 1) < 2**60:
+            self.fail(f"{value!r} is not between {self.least // 10**6}MB and 1000000TB", param, ctx)
+        return str(value)
 
 
 class Percent(Finite):
@@ -253,9 +250,12 @@ def reports_option(function: Function) -> Function:
 
 
 def sql_option(function: Function) -> Function:
-    return folder("sql", None, "Folder with models of your own, laid out as sql/ is; they join ours, or replace them by name.")(
-        function
-    )
+    return folder(
+        "sql",
+        None,
+        "Folder with models of your own, laid out as sql/ is; they join ours, or replace them by name. Its SQL is run: "
+        "name only a folder that you trust like code.",
+    )(function)
 
 
 def json_option(function: Function) -> Function:
@@ -361,8 +361,10 @@ RUN_OPTIONS = (
         show_default=True,
         help="With warn, drift that warns ends the command with 1; what it made is published all the same.",
     ),
-    switch("--threads", type=click.IntRange(min=1), default=None, help="Threads of DuckDB. [default: all cores]"),
-    switch("--memory-limit", default="2GB", show_default=True, help="Memory of DuckDB before it spills to disk."),
+    switch("--threads", type=click.IntRange(1, 1024), default=None, help="Threads of DuckDB. [default: all cores]"),
+    switch(
+        "--memory-limit", type=Memory(), default="2GB", show_default=True, help="Memory of DuckDB before it spills to disk."
+    ),
 )
 
 

@@ -6,6 +6,7 @@ import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO
@@ -46,6 +47,14 @@ def opened(output: Path | None, kept: Path) -> Iterator[IO[bytes]]:
         raise
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(output or "standard output")) from error
+
+
+@contextmanager
+def looked_at() -> Iterator[IO[bytes]]:
+    """Yields a stream to a terminal, where what it would obey is shown instead."""
+    with BytesIO() as stream:
+        yield stream
+        sys.stdout.write(stream.getvalue().decode())
 
 
 def _descriptor(path: Path) -> int | None:

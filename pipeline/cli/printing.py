@@ -15,13 +15,11 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.cli.console import SteadyConsole
+from pipeline.cli.console import SteadyConsole, on_one_line, shown, shown_json
 from pipeline.errors import UsageError
 from pipeline.reader import PrintedColumn
 
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
-# What a terminal would obey rather than show.
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 # Texts of JSON are stepped over: what is left are the numbers that DuckDB writes and JSON does not have.
 _NO_NUMBER = re.compile(r'"(?:[^"\\]|\\.)*"|-?\b(?:nan|inf(?:inity)?)\b', re.IGNORECASE)
 # More rows than anybody reads on a terminal are not folded to its width: that takes minutes.
@@ -35,9 +33,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     numeric = [True] * len(names)
     for row in rows:
         numeric = [held and isinstance(value, (int, float, Decimal)) for held, value in zip(numeric, row, strict=True)]
-        texts.append(
-            tuple(_cell(value).expandtabs() for value in row)
-        )  # tuples of texts: of lists there would be too many to keep track of
+        texts.append(tuple(map(_cell, row)))  # tuples of texts: of lists there would be too many to keep track of
     numeric = [held and bool(texts) for held in numeric]
     if not console.is_terminal or len(texts) > FOLDED_ROWS:
         _print_wide(console, [names, *texts] if any(names) else texts, numeric)
@@ -45,8 +41,8 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold", show_header=any(names))
     for name, is_numeric in zip(names, numeric, strict=True):
         table.add_column(Text(name), justify="right" if is_numeric else "left", overflow="fold")
-    for shown in texts:
-        table.add_row(*map(Text, shown))
+    for cells in texts:
+        table.add_row(*map(Text, cells))
     console.print(table)
 
 
@@ -58,8 +54,8 @@ def _print_wide(console: SteadyConsole, rows: Sequence[tuple[str, ...]], numeric
         for row in rows:
             lines = zip_longest(*(text.split("\n") for text in row), fillvalue="") if "\n" in "".join(row) else [row]
             for line in lines:
-                shown = [pad(text, width) for text, (width, pad) in zip(line, pads, strict=True)]
-                console.file.write("  ".join(shown) + "\n")
+                cells = [pad(text, width) for text, (width, pad) in zip(line, pads, strict=True)]
+                console.file.write("  ".join(cells) + "\n")
         console.file.flush()
     except BrokenPipeError:
         console.on_broken_pipe()
@@ -121,7 +117,8 @@ def _documents(columns: Sequence[PrintedColumn], batches: pa.RecordBatchReader) 
     keys = [(key, column.is_json) for key, column in zip(_apart([column.name for column in columns]), columns, strict=True)]
     for batch in batches:
         for row in _rows(batch):
-            yield orjson.dumps({key: _json(value) if nested else value for (key, nested), value in zip(keys, row, strict=True)})
+            document = {key: _json(value) if nested else value for (key, nested), value in zip(keys, row, strict=True)}
+            yield shown_json(orjson.dumps(document))
 
 
 def _apart(names: Sequence[str]) -> list[str]:
@@ -148,18 +145,17 @@ def _number_or_text(value: Any, column: PrintedColumn) -> Any:
 
 def one_line(text: str, width: int = 400) -> str:
     """Returns a text on one line, without what a terminal would obey, cut where it is too long to be read."""
-    shown = _cell(text if len(text) <= width else f"{text[:width]}...")
-    return shown.replace("\t", "\\t").replace("\n", "\\n")
+    return on_one_line(text if len(text) <= width else f"{text[:width]}...")
 
 
 def plain(text: str) -> str:
     """Returns a text with its lines, without what a terminal would obey."""
-    return _CONTROL.sub("�", text).strip()
+    return shown(text.strip().expandtabs())
 
 
 def _cell(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, (dict, list)):
-        return orjson.dumps(value, default=str).decode()
-    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", str(value))
+        return shown(orjson.dumps(value, default=str).decode())
+    return shown(str(value).expandtabs())

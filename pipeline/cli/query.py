@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from pipeline.cli.console import on_one_line
 from pipeline.cli.options import FORMATS, Command, as_of_option, exports_option, json_option, sql_option, warehouse_option
 from pipeline.errors import UsageError
 
@@ -52,7 +53,9 @@ def sql(query: str, as_of: str | None, kind: str, output: Path | None, warehouse
         if kind == "table":
             print_result(columns, batches)
             return
-        with outputs.opened(output, warehouse) as stream:
+        # A file or a pipe gets the exact bytes. JSON escapes by itself what a terminal would obey.
+        is_looked_at = kind == "csv" and output is None and sys.stdout.isatty()
+        with outputs.looked_at() if is_looked_at else outputs.opened(output, warehouse) as stream:
             write_result(columns, batches, kind, stream)
 
 
@@ -116,7 +119,7 @@ def receipts(run_id: str, warehouse: Path, as_json: bool) -> None:
     for receipt in found:
         for kind in ("errors", "warnings"):
             for text in receipt["validation"][kind]:
-                click.echo(f"{receipt['stage']}: {kind.removesuffix('s')}: {text}")
+                click.echo(on_one_line(f"{receipt['stage']}: {kind.removesuffix('s')}: {text}"))
 
 
 @click.command(cls=Command, short_help="Say whether everything is fine.")
@@ -144,8 +147,8 @@ def health(evidence: bool, warehouse: Path, exports: Path, sql: Path | None, as_
     else:
         print_table(("", ""), [[name, value] for name, value in found.facts.items()])
         for line in found.attention or ["nothing needs attention"]:
-            click.echo(line)
-        click.echo(f"next: {found.next_step}")
+            click.echo(on_one_line(line))
+        click.echo(f"next: {on_one_line(found.next_step)}")
     sys.exit(0 if not found.broken else 1)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli.options import Command, as_of_option, data_option, json_option, sql_option, warehouse_option
+from pipeline.cli.options import Command, Finite, as_of_option, data_option, json_option, sql_option, warehouse_option
 
 if TYPE_CHECKING:
     from pipeline.replay import Asked, Replayed
@@ -29,10 +29,10 @@ base_url_option = click.option(
 )
 timeout_option = click.option(
     "--timeout",
-    type=click.FloatRange(min=0.1, max=3600),
+    type=Finite(min=0.1, max=3600),
     default=120.0,
     show_default=True,
-    help="Seconds that one try may take.",
+    help="Seconds that one try may take, from connecting to the last byte of the answer.",
 )
 top_k_option = click.option(
     "--top-k", type=click.IntRange(min=1, max=100), default=8, show_default=True, help="How many rows to retrieve at most."

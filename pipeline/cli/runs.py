@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from pipeline import advice
+from pipeline.cli.console import complain
 from pipeline.cli.options import Command, run_options, settings_from
 from pipeline.reports.summary import drifted
 
@@ -53,14 +54,13 @@ def _command(name: str, text: str) -> click.Command:
             terminal.conclude(outcome, settings, moved)
         if outcome.failure is not None:
             if as_json:
-                click.echo(f"distill: {outcome.failure}", err=True)
+                complain(outcome.failure)
             sys.exit(outcome.failure.exit_code)
         if moved and fail_on == "warn":
-            click.echo(
-                f"distill: drift warns of {len(moved)} counts, and --fail-on warn allows none; run {outcome.run_id} is "
+            complain(
+                f"drift warns of {len(moved)} counts, and --fail-on warn allows none; run {outcome.run_id} is "
                 f"published all the same. To look: `{advice.command('receipts', '--run-id', outcome.run_id)}`; "
-                f"to take it back: `{advice.command('restore', '--to', '1 run ago')}`",
-                err=True,
+                f"to take it back: `{advice.command('restore', '--to', '1 run ago')}`"
             )
             sys.exit(1)
 

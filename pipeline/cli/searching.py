@@ -10,7 +10,7 @@ from pipeline.cli.options import Command, as_of_option, json_option, sql_option,
 
 @click.command(cls=Command, short_help="Search the retrieval corpus.")
 @click.argument("text")
-@click.option("--top-k", type=click.IntRange(min=1), default=8, show_default=True, help="How many rows to show at most.")
+@click.option("--top-k", type=click.IntRange(1, 10_000), default=8, show_default=True, help="How many rows to show at most.")
 @as_of_option
 @warehouse_option
 @sql_option

@@ -82,7 +82,7 @@ def _states(published: list[Any]) -> list[dict[str, Any]]:
 @click.argument("table")
 @click.argument("before", metavar="FROM")
 @click.argument("after", metavar="TO", default="latest")
-@click.option("--limit", type=click.IntRange(min=0), default=20, show_default=True, help="How many rows to list.")
+@click.option("--limit", type=click.IntRange(0, 2**31 - 1), default=20, show_default=True, help="How many rows to list.")
 @warehouse_option
 @sql_option
 @json_option

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from pipeline.cli.console import SteadyConsole
+from pipeline.cli.console import SteadyConsole, on_one_line
 from pipeline.reports.receipts import Receipt, warnings_of
 from pipeline.reports.summary import first_of
 from pipeline.settings import Settings
@@ -42,6 +42,8 @@ class Terminal:
             TimeElapsedColumn(),
             console=self.err,
             transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
             disable=quiet or not self.err.is_terminal,
         )
         self._task: TaskID | None = None
@@ -74,21 +76,21 @@ class Terminal:
         self.out.print(f"{receipt.stage:<18} [{style}]{receipt.status:<9}[/] {seconds}   {counts}")
         for warning in receipt.warnings:
             self.out.print(f"{'':<18} [yellow]warning[/] ", end="")
-            self.out.print(warning, markup=False)
+            self.out.print(on_one_line(warning), markup=False)
 
     def conclude(self, outcome: "Outcome", settings: Settings, moved: Sequence[str]) -> None:
         """Prints what came of the run; its last line names gates that are off, and how much drift warns of."""
         report = settings.reports / outcome.run_id / "summary.md"
         if outcome.failure is not None:
             self.err.print("[bold red]failed[/] ", end="")
-            self.err.print(f"{outcome.failure}", markup=False)
+            self.err.print(on_one_line(outcome.failure), markup=False)
             self.err.print(f"nothing was published; report: {report}", markup=False)
             return
         # What stages that were asked for had to say stands beside them.
         others = [receipt for receipt in outcome.receipts if receipt["status"] == "not_run"]
         for note in (*warnings_of(others), *outcome.notes, *first_of(moved)):
             self.out.print("[yellow]warning[/] ", end="")
-            self.out.print(note, markup=False)
+            self.out.print(on_one_line(note), markup=False)
         held = outcome.summary["datasets"]
         corpora = ", ".join(f"{name} {rows:,}" for name, rows in held.items())
         self.out.print(f"[bold green]passed[/]  {corpora}; {outcome.summary['total_quarantined']:,} in quarantine")

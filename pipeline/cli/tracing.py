@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 @click.argument("asked", metavar="[ID]", required=False)
 @click.option(
     "--line",
-    metavar="FILE:OFFSET",
-    help="Go the other way: FILE as in raw.lines.source_file, OFFSET counted from 0.",
+    metavar="FILE:N",
+    help="Go the other way: FILE as in raw.lines.source_file, N counted from 1, as editors do.",
 )
 @as_of_option
 @data_option
@@ -35,11 +35,11 @@ def trace(
     distill trace rag-88b46cb386db556a    row, score, record, raw line, line of the source file
     distill trace playbook-fca0...        a playbook: every example that it shows
     distill trace audit-5268f4d905        a record by its run_id, or its sig_hash: what became of it, and why
-    distill trace --line audits.jsonl:3   the fourth line of audits.jsonl: everything ever exported from it
+    distill trace --line audits.jsonl:3   the third line of audits.jsonl: everything ever exported from it
 
     Every hash on the way is worked out again: from the texts, from the landed line, and from the source file below --data.
-    An id that is not in the newest snapshot is sought in earlier ones, newest first. OFFSET counts lines from 0, as
-    raw.lines.line_offset does; `file:line` in the answer counts from 1, as editors do.
+    An id that is not in the newest snapshot is sought in earlier ones, newest first. FILE:N counts lines
+    from 1 wherever it is printed or typed; the column line_offset counts them from 0.
 
     Exit code 0: everything holds; 1: a hash or a value does not, or a step is missing; 2: nothing goes by this name.
     """
@@ -48,7 +48,7 @@ def trace(
     from pipeline.trace import trace_line
 
     if (asked is None) == (line is None):
-        raise UsageError("give either an ID or --line FILE:OFFSET; `distill trace --help` shows both")
+        raise UsageError("give either an ID or --line FILE:N; `distill trace --help` shows both")
     reader = Warehouse(warehouse, sql=sql)
     found = trace_line(reader, data, line, as_of) if line is not None else trace_id(reader, data, asked or "", as_of)
     if as_json:

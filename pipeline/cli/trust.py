@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from pipeline.cli.console import on_one_line
 from pipeline.cli.options import (
     Command,
     Percent,
@@ -102,11 +103,11 @@ def audit_full(
         }
         click.echo(json.dumps(document, ensure_ascii=False))
     else:
-        rows = [[r.number, r.name, "ok" if r.passed else f"FAILED: {r.findings[0]}"] for r in found.results]
+        rows = [[r.number, r.name, "ok" if r.passed else f"FAILED: {on_one_line(r.findings[0])}"] for r in found.results]
         print_table(("", "check", ""), rows)
         for result in found.results:
             for warning in result.warnings:
-                click.echo(f"warning: {result.number} {result.name}: {warning}")
+                click.echo(on_one_line(f"warning: {result.number} {result.name}: {warning}"))
         shown = [
             [m.name, "" if m.before is None else m.before, "?" if m.now is None else m.now, m.level] for m in found.metrics
         ]

@@ -43,7 +43,7 @@ def replay(warehouse: Warehouse, data: Path, asked: Asked, told: Callable[[str],
     """
     asked = replace(asked, task=asked.task.encode("utf-8", "replace").decode())
     asked.refuse_odd()
-    log.refuse_no_place(data)
+    log.refuse_no_place(warehouse, data)
     held, note = gathered(warehouse, asked)
     records: list[Record] = []
     failure: DistillError | None = None

@@ -5,6 +5,7 @@ The rows come first, in one commit; then the lines, in one write. Killed in betw
 
 import json
 import os
+import shlex
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -16,8 +17,9 @@ import pyarrow as pa
 
 from pipeline.disk import naming
 from pipeline.engine import Engine
-from pipeline.errors import DistillError, UsageError
+from pipeline.errors import DistillError, InputError
 from pipeline.reader import Warehouse
+from pipeline.replay import places
 from pipeline.reports import receipts
 from pipeline.store import catalog, foreign, snapshots
 from pipeline.store.delta import DeltaStore, locked
@@ -40,12 +42,14 @@ _WITHIN = frozenset({"kind", "run_id", "task_id", "bundle", "parameters", "claim
 Record = dict[str, Any]
 
 
-def refuse_no_place(data: Path) -> None:
-    """Raises UsageError where the stream would have no folder to lie in."""
-    if not data.is_dir():
-        raise UsageError(
-            f"{data}: no such data directory, so a replay can't be logged; name it with --data DIR or DISTILL_DATA"
-        )
+def refuse_no_place(warehouse: Warehouse, data: Path) -> None:
+    """Raises a DistillError or an OSError where a replay can't be logged: before a model is asked for what would be lost."""
+    places.refuse_unfit(data, STREAM)
+    for path in files_of(data)[-1:]:
+        with places.opened(path, os.O_RDWR) as handle:
+            if rest := places.open_end(handle):
+                with warehouse.opened() as engine:
+                    _refuse_foreign(path, rest, _records(warehouse.store, engine))
 
 
 def append(warehouse: Warehouse, data: Path, records: Sequence[Record]) -> Path:
@@ -53,16 +57,16 @@ def append(warehouse: Warehouse, data: Path, records: Sequence[Record]) -> Path:
 
     Raises GateError for a record that breaks its schema, LockedError where the warehouse stays locked.
     """
-    refuse_no_place(data)
+    places.refuse_unfit(data, STREAM)
     for record in records:
         receipts.validated(SCHEMA, record)
     with locked(warehouse.path, PATIENCE_SECONDS), warehouse.opened() as engine:
         store = warehouse.store
         store.forget()
         store.create_missing()
-        for path in files_of(data)[-1:]:
-            _mend(path)
         foreign.take_back_chronicle(store, TABLE)
+        for path in files_of(data)[-1:]:
+            _mend(path, _records(store, engine))
         owed = _owed(store, engine, data)
         rows = pa.Table.from_pylist([row_of(record) for record in records], schema=store.tables[TABLE].schema)
         store.append(TABLE, rows, {"replay_id": records[0]["replay_id"]})
@@ -101,52 +105,55 @@ def write_lines(data: Path, lines: Sequence[str]) -> Path:
         number = int(path.stem) + 1 if path.parent != data else 2
         path = data / STREAM / f"{number:08}.jsonl"
         path.parent.mkdir(exist_ok=True)
-    with naming(path):
-        handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        try:
-            left = memoryview("".join(f"{line}\n" for line in lines).encode())
-            while left:
-                left = left[os.write(handle, left) :]
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+    with naming(path), places.opened(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT) as handle:
+        left = memoryview("".join(f"{line}\n" for line in lines).encode())
+        while left:
+            left = left[os.write(handle, left) :]
+        os.fsync(handle)
     return path
 
 
-def _mend(path: Path) -> None:
-    """Takes away what a killed write left of a line: it did not land, for it is no JSON. A whole one only lacks its end."""
-    if not path.exists() or not path.stat().st_size:
-        return
-    with path.open("rb+") as stream:
-        tail, start = _tail(stream)
-        if tail.endswith(b"\n"):
+def _mend(path: Path, records: Sequence[str]) -> None:
+    """Takes away what a killed write left of one of these records. A line that only lacks its end gets it."""
+    with naming(path), places.opened(path, os.O_RDWR) as handle:
+        rest = places.open_end(handle)
+        if not rest:
             return
-        rest = tail.rpartition(b"\n")[2]
-        try:
-            json.loads(rest)
-            stream.seek(0, os.SEEK_END)
-            stream.write(b"\n")
-        except ValueError:
-            stream.truncate(start + len(tail) - len(rest))
+        _refuse_foreign(path, rest, records)
+        size = os.fstat(handle).st_size
+        if _is_json(rest):
+            os.pwrite(handle, b"\n", size)
+        else:
+            os.ftruncate(handle, size - len(rest))
 
 
-def _tail(stream: Any) -> tuple[bytes, int]:
-    """Returns the end of a file from the beginning of its last line or before, and where that is."""
-    size, reach = stream.seek(0, os.SEEK_END), 1 << 16
-    while True:
-        start = max(0, size - reach)
-        stream.seek(start)
-        tail = stream.read()
-        if start == 0 or b"\n" in tail[:-1]:
-            return tail, start
-        reach *= 4
+def _refuse_foreign(path: Path, rest: bytes, records: Sequence[str]) -> None:
+    """Raises InputError for the beginning of a line that no replay began: it is not ours to take away."""
+    if not _is_json(rest) and not any(record.encode().startswith(rest) for record in records):
+        raise InputError(
+            f"{path}: its last line has no end and is not the log's own, so nothing can be logged behind it; "
+            f"end it with `echo >> {shlex.quote(str(path))}`, or take it out"
+        )
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _records(store: DeltaStore, engine: Engine) -> list[str]:
+    """Returns the newest records that the table has, newest first."""
+    engine.bind(TABLE, store.read(TABLE).files, store.tables[TABLE].schema)
+    newest_first = f"select record from {TABLE} order by created_at desc, replay_id desc, attempt desc limit {MAX_OWED}"
+    return [row["record"] for row in engine.rows(newest_first)]
 
 
 def _owed(store: DeltaStore, engine: Engine, data: Path) -> list[str]:
     """Returns the lines that killed replays did not come to write: of the rows behind the newest one that has its line."""
-    engine.bind(TABLE, store.read(TABLE).files, store.tables[TABLE].schema)
-    newest_first = f"select record from {TABLE} order by created_at desc, replay_id desc, attempt desc limit {MAX_OWED}"
-    records = [row["record"] for row in engine.rows(newest_first)]
+    records = _records(store, engine)
     wanted, known = set(records), set()
     for path in files_of(data)[-2:]:
         with path.open("rb") as stream:

@@ -54,13 +54,13 @@ class Endpoint:
             reply: Any = client.chat.completions.create(model=self.model, messages=messages, **PARAMETERS)
             took = int((time.monotonic() - started) * 1000)
         choices = getattr(reply, "choices", None)
-        if not choices:
+        message = getattr(choices[0], "message", None) if isinstance(choices, list) and choices else None
+        text = getattr(message, "content", None)
+        if message is None or not isinstance(text, str | None):
             raise ServerError(f"{self.name} did not answer as OpenAI's chat format wants it; does --base-url end in /v1?")
-        text = getattr(getattr(choices[0], "message", None), "content", None)
         usage = getattr(reply, "usage", None)
-        counted = [getattr(usage, name, None) for name in ("prompt_tokens", "completion_tokens")]
-        prompt, completion = (number if isinstance(number, int) else None for number in counted)
-        return Answer(self.hidden(_readable(text)), took, prompt, completion)
+        prompt, completion = (_counted(getattr(usage, name, None)) for name in ("prompt_tokens", "completion_tokens"))
+        return Answer(self.hidden((text or "").encode("utf-8", "replace").decode()), took, prompt, completion)
 
     def hidden(self, text: str) -> str:
         """Returns a text without the key, whoever put it there."""
@@ -69,12 +69,16 @@ class Endpoint:
 
 def endpoint(base_url: str, model: str, timeout: float, *, local_only: bool = False) -> Endpoint:
     """Returns a model on a server. Raises UsageError for an odd URL or, with `local_only`, for one that leaves the machine."""
-    parts = urlsplit(base_url)
+    try:
+        parts = urlsplit(base_url)
+        is_server = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # half of an address, or a port that is none
+        raise UsageError(f"{base_url!r} is no URL of a server, such as http://localhost:11434/v1") from None
     if parts.username or parts.password or parts.query or parts.fragment:
         raise UsageError(f"--base-url holds more than a place; give the key as {KEYS[0]}, where nothing logs it")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if not is_server:
         raise UsageError(f"{base_url!r} is no URL of a server, such as http://localhost:11434/v1")
-    if local_only and not is_loopback(parts.hostname):
+    if local_only and not is_loopback(parts.hostname or ""):
         raise UsageError(f"--local-only: {parts.hostname} is not this machine; nothing was sent")
     key = next((held for name in KEYS if (held := os.environ.get(name, "").strip())), "")
     return Endpoint(base_url.rstrip("/"), model, timeout, key)
@@ -91,9 +95,11 @@ def is_loopback(host: str) -> bool:
 @contextmanager
 def _client(asked: Endpoint) -> "Iterator[Any]":
     openai = _library()
+    from pipeline.replay.bounded import BoundedClient  # it needs the library, too
+
     # A proxy would take what is for this machine elsewhere, and so would a server that sends us on.
     direct = is_loopback(urlsplit(asked.base_url).hostname or "")
-    transport = openai.DefaultHttpxClient(trust_env=not direct, follow_redirects=False)
+    transport = BoundedClient(asked.name, asked.timeout, trust_env=not direct, follow_redirects=False)
     client = openai.OpenAI(
         base_url=asked.base_url,
         api_key=asked.key or "none",
@@ -132,7 +138,7 @@ def _explained(asked: Endpoint) -> Iterator[None]:
                 "ask shorter, or with a lower --top-k"
             ) from None
         raise ServerError(f"{where}: error {error.status_code} of {model}: {_said(asked, error)}") from None
-    except (openai.OpenAIError, ValueError, TypeError, AttributeError) as error:
+    except (openai.OpenAIError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise ServerError(
             f"{where} did not answer as OpenAI's chat format wants it: {asked.hidden(str(error))[:200]}"
         ) from None
@@ -142,8 +148,9 @@ def _said(asked: Endpoint, error: Any) -> str:
     return asked.hidden(" ".join(str(error).split()))[:200]
 
 
-def _readable(text: object) -> str:
-    return text.encode("utf-8", "replace").decode() if isinstance(text, str) else ""
+def _counted(number: object) -> int | None:
+    """Returns what a server counted, if it can be a count of tokens at all: a whole number that a column holds."""
+    return number if isinstance(number, int) and not isinstance(number, bool) and 0 <= number < 2**63 else None
 
 
 def _library() -> Any:

@@ -21,7 +21,7 @@ __all__ = ["Step", "Trace", "trace", "trace_line"]
 
 LEFT = "it is not in the newest snapshot any more; it last stood in this one"
 _SIG_HASH = re.compile("[0-9a-f]{64}")
-_PLACE = re.compile(r"(.+):([0-9]{1,18})", re.DOTALL)
+_PLACE = re.compile(r"(.+):0*([1-9][0-9]{0,17})", re.DOTALL | re.ASCII)
 
 
 class Tracer:
@@ -96,12 +96,12 @@ def trace(warehouse: Warehouse, data: Path, asked: str, as_of: str | None = None
 
 
 def trace_line(warehouse: Warehouse, data: Path, asked: str, as_of: str | None = None) -> Trace:
-    """Returns what became of the line FILE:OFFSET, and what was ever exported from it. Raises UsageError for no such line."""
+    """Returns what became of the line FILE:N, and what was ever exported from it. Raises UsageError for no such line."""
     _refuse_unwritable(asked)
     matched = _PLACE.fullmatch(asked)
     if matched is None:
-        raise UsageError(f"{hints.shown(asked)} is no FILE:OFFSET; {hints.PLACES}")
-    name, offset = matched[1], int(matched[2])
+        raise UsageError(f"{hints.shown(asked)} is not FILE:N; {hints.PLACES}")
+    name, offset = matched[1], int(matched[2]) - 1
     with tracer(warehouse, data, as_of) as tracing:
         if found := tracing.line(name, offset, asked):
             return found

@@ -7,11 +7,11 @@ from pipeline.trace.state import History, State
 
 IDS = (
     "ids look like rag-0123456789abcdef, sft-..., pref-... or playbook-...; "
-    "a record goes by its sig_hash (64 hex digits) or by its run_id; a line by --line FILE:OFFSET"
+    "a record goes by its sig_hash (64 hex digits) or by its run_id; a line by --line FILE:N"
 )
 PLACES = (
-    "FILE is the path below the data directory, as in raw.lines.source_file, and OFFSET counts lines from 0: "
-    "NAME.jsonl:0 is the first line of NAME.jsonl"
+    "FILE is the path below the data directory, as in raw.lines.source_file, and N counts its lines from 1, as editors do: "
+    "`distill trace --line NAME.jsonl:1` shows the first line of NAME.jsonl"
 )
 _NEAR = """
     with ids as (
@@ -50,9 +50,9 @@ def unknown_place(state: State, name: str, offset: int, data: Path) -> str:
     query = "select source_file, lines from raw.files order by source_file, generation, lines"
     known = {row["source_file"]: row["lines"] for row in state.opened.engine.rows(query)}
     if name in known and offset < known[name]:
-        return f"line {offset} of {shown(name)} is blank: blank lines are counted, not landed"
+        return f"line {offset + 1} of {shown(name)} is blank: blank lines are counted, not landed"
     if name in known:
-        return f"the landed lines of {shown(name)} go from 0 to {known[name] - 1}: there is no {offset}"
+        return f"the landed lines of {shown(name)} go from 1 to {known[name]}: there is no line {offset + 1}"
     below = name.removeprefix(f"{data}/").removeprefix("./")
     near = [below] if below in known else get_close_matches(name, known, n=3)
     meant = f"did you mean {', '.join(map(shown, near))}? " if near else ""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.trace import hashes
-from pipeline.trace.physical import Physical, Place, read_again
+from pipeline.trace.physical import Physical, Place, file_and_line, read_again
 from pipeline.trace.state import Row, State, place_of
 from pipeline.trace.steps import MISSING, Check, Step, checked, utc
 
@@ -35,7 +35,7 @@ class Links:
         name = self.state.at("scored.runs")
         found, record = _first(self.scores, place), _first(self.records, place) or {}
         if found is None:
-            return Step("score", name, MISSING, f"no score of {_shown(place)}")
+            return Step("score", name, MISSING, f"no score of {file_and_line(place)}")
         checks = [Check.of("sig_hash", sig_hash, found["sig_hash"])]
         checks += [Check.of(column, record.get(column), found[column]) for column in ("run_id", "task_id", "occurred_at")]
         facts = {"category": found["category"], "reasons": found["reasons"], "scorer_version": found["scorer_version"]}
@@ -47,7 +47,7 @@ class Links:
         name = self.state.at("evidence.records")
         found, line = _first(self.records, place), self.raw(place, side["sig_hash"]) or {}
         if found is None:
-            return Step("record", name, MISSING, f"no record of {_shown(place)}")
+            return Step("record", name, MISSING, f"no record of {file_and_line(place)}")
         checks = [Check.of("sig_hash", side["sig_hash"], found["sig_hash"])]
         checks += [
             Check.of(f"{column}_sha256", hashes.text_sha256(side[column]), hashes.text_sha256(found[column]))
@@ -65,7 +65,7 @@ class Links:
         name = self.state.at("raw.lines")
         line = line or self.raw(place, sig_hash)
         if line is None:
-            return Step("raw line", name, MISSING, f"{_shown(place)} is not landed")
+            return Step("raw line", name, MISSING, f"{file_and_line(place)} is not landed")
         raw = bytes_of(line)
         if line["status"] == "too_long":
             # The line is not here: only what is kept of it can be hashed, and `source` hashes all of it.
@@ -79,13 +79,13 @@ class Links:
         facts = {column: line[column] for column in ("source_file", "line_offset", "generation", "status", "load_id", "line")}
         facts |= {"line_sha256": line["line_sha256"], "sig_hash": line["sig_hash"], "recorded_at": utc(line["recorded_at"])}
         held = " and ".join(check.name for check in checks if not check.name.endswith("record"))
-        says = f"{_shown(place)}, generation {line['generation']}, landed by {line['load_id']}; {held} found again"
+        says = f"{file_and_line(place)}, generation {line['generation']}, landed by {line['load_id']}; {held} found again"
         return checked("raw line", name, says, checks, facts)
 
     def source(self, place: Place, sig_hash: str | None) -> Step:
         """Returns the line as it stands in its file now, with the same hashes worked out from its bytes."""
         physical, line = self.physical[place], self.raw(place, sig_hash) or {}
-        where = f"{physical.path}:{place[1] + 1}"
+        where = file_and_line((str(physical.path), place[1]))
         facts = {"path": str(physical.path), "line": place[1] + 1}
         if physical.sha256 is None:
             return Step("source", where, MISSING, physical.problem, (), facts)
@@ -125,7 +125,3 @@ def bytes_of(line: Mapping[str, Any]) -> bytes:
 
 def _first(found: Mapping[Place, list[Row]], place: Place) -> Row | None:
     return next(iter(found.get(place, ())), None)
-
-
-def _shown(place: Place) -> str:
-    return f"{place[0]}:{place[1]}"

@@ -14,6 +14,11 @@ from pipeline.trace.hashes import line_sha256
 Place = tuple[str, int]
 
 
+def file_and_line(place: Place) -> str:
+    """Returns a place as people read and type it, FILE:N: the column counts lines from 0, editors count from 1."""
+    return f"{place[0]}:{place[1] + 1}"
+
+
 @dataclass(frozen=True)
 class Physical:
     """A line as it stands in its file: its bytes without the newline, or why there are none.

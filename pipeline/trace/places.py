@@ -4,7 +4,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from pipeline.trace.links import Links
-from pipeline.trace.physical import Place
+from pipeline.trace.physical import Place, file_and_line
 from pipeline.trace.rows import Generations, outcomes
 from pipeline.trace.state import EXPORTS, History, Row, State, bind_with_names
 from pipeline.trace.steps import NONE, OK, Chain, Outcome, Release, Step, Trace
@@ -74,7 +74,7 @@ def _meaning(links: Links, place: Place, line: Row) -> list[Step]:
         says = f"{skip['reason']}: {skip['detail']}" if skip["detail"] else skip["reason"]
         return [Step("skipped", state.at("evidence.skips"), OK, says, (), {"reason": skip["reason"], "detail": skip["detail"]})]
     for first in state.ask("repeated"):
-        other = f"{first['first_source_file']}:{first['first_line_offset']}"
+        other = file_and_line((first["first_source_file"], first["first_line_offset"]))
         facts = {"source_file": first["first_source_file"], "line_offset": first["first_line_offset"]}
         return [Step("repeat", state.at("evidence.records"), OK, f"says the same as {other}, which is the record", (), facts)]
     says = "no record came of it: its stream has no model, or no run has built evidence since it landed"

@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.trace import hashes
 from pipeline.trace.links import Links
-from pipeline.trace.physical import Place
+from pipeline.trace.physical import Place, file_and_line
 from pipeline.trace.state import Row, State, place_of
 from pipeline.trace.steps import Chain, Check, Outcome, Step, Trace, checked
 
@@ -45,9 +45,7 @@ def trace_records(state: State, data: Path, asked: str, generations: Generations
     links = Links.gather(state, data, found, generations)
     became = outcomes(state)
     chains = [
-        Chain(
-            f"{row['source_file']}:{row['line_offset']}", record_steps(links, place_of(row), row), tuple(became[place_of(row)])
-        )
+        Chain(file_and_line(place_of(row)), record_steps(links, place_of(row), row), tuple(became[place_of(row)]))
         for row in found
     ]
     return Trace(asked, "record", state.snapshot.snapshot, state.snapshot.run_id, newest, chains=tuple(chains))

@@ -1,7 +1,7 @@
 -- What the gates of preference stopped: single records, and pairs (those of the chosen, the other side in the detail).
 -- A settled record that its task stopped already is not stopped twice.
 -- grain: one row per stopped record or pair
--- version: 1
+-- version: 2
 
 select
     'preference' as export,
@@ -43,7 +43,7 @@ union all
 select
     'preference' as export,
     pairs.reason,
-    pairs.id || coalesce(pairs.note, '') || ' with ' || rejected.source_file || ':' || rejected.line_offset
+    pairs.id || coalesce(pairs.note, '') || ' with ' || rejected.source_file || ':' || (rejected.line_offset + 1)
     || ' (' || coalesce(pairs.rejected_run_id, 'no run_id') || ', ' || rejected.sig_hash || ')' as detail,
     chosen.source,
     chosen.run_id as source_run_id,

@@ -162,7 +162,7 @@ def test_tests_of_a_release_are_ended_with_all_that_they_started(tmp_path: Path)
         "    try:\n"
         f"        suite.failures('sleep 1000 & touch {tmp_path}/arrived; wait', Path.cwd(), Path({str(tmp_path)!r}))\n"
         "    except BaseException:\n"
-        "        keyboard.exit_if_interrupted()\n"
+        "        raise SystemExit(keyboard.report_interruption())\n"
     )
     (tmp_path / "temporary").mkdir()
     process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, start_new_session=True)

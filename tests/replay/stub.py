@@ -18,6 +18,7 @@ class Reply:
     seconds: float = 0.0
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
+    drip: float = 0.0  # after the headers, bytes without end: one in so many seconds, or as fast as it goes if this is negative
 
     def document(self, model: str) -> Any:
         if self.body is not None:
@@ -49,9 +50,12 @@ class Stub:
                     self.send_response(reply.status)
                     for name, value in {"Content-Type": "application/json", **reply.headers}.items():
                         self.send_header(name, value)
-                    self.send_header("Content-Length", str(len(body)))
+                    if not reply.drip:
+                        self.send_header("Content-Length", str(len(body)))
                     self.end_headers()
                     self.wfile.write(body)
+                    while reply.drip and not stub.done.wait(max(0, reply.drip)):
+                        self.wfile.write(b" " if reply.drip > 0 else b" " * 65536)
                 except OSError:
                     pass  # whoever asked did not wait
 

@@ -108,6 +108,8 @@ def test_what_the_first_model_said_is_logged_though_the_larger_one_is_gone(ready
         (("--model", "m"), "--base-url"),
         (("--model", "m", "--base-url", "http://me:secret@127.0.0.1:9/v1"), "DISTILL_API_KEY"),
         (("--model", "m", "--base-url", "127.0.0.1:9"), "no URL"),
+        (("--model", "m", "--base-url", "http://[half/v1"), "no URL"),
+        (("--model", "m", "--base-url", "http://127.0.0.1:99999/v1"), "no URL"),
         (("--model", "m", "--base-url", "http://127.0.0.1:9/v1", "--top-k", "0"), "--top-k"),
         (("--base-url", "http://127.0.0.1:9/v1"), "--model"),
     ],
@@ -139,12 +141,26 @@ def test_no_data_directory(ready: Workspace, tmp_path: Path) -> None:
         (Reply("slow down", 429), 3, "error 429"),
         (Reply("boom", 500), 3, "error 500"),
         (Reply("late", seconds=30), 3, "no answer of 'm' within 0.2 s"),
+        (Reply("slow", drip=0.02, seconds=1e-9), 3, "no answer of 'm' within 0.2 s"),
+        (Reply("slow", 500, drip=0.02, seconds=1e-9), 3, "no answer of 'm' within 0.2 s"),
+        (Reply("much", drip=-1), 1, "sent more than 1,048,576 bytes"),
+        (Reply(body=b"x" * 999, headers={"Content-Encoding": "gzip"}), 1, "packed its answer (gzip)"),
+        (Reply(body=b"[" * 100_000), 1, "chat format"),
+        (Reply(body={"choices": {"0": 1}}), 1, "chat format"),
+        (Reply(body={"choices": ["text"]}), 1, "chat format"),
+        (Reply(body={"choices": [{"message": {"content": [{"text": "x"}]}}]}), 1, "chat format"),
+        (Reply(body=b'"text"'), 1, "chat format"),
+        (Reply(body=b"\xff\xfe"), 1, "chat format"),
         (Reply(body=b"<html>not here</html>", headers={"Content-Type": "text/html"}), 1, "chat format"),
         (Reply(body=b"{]"), 1, "chat format"),
         (Reply(body={"choices": []}), 1, "chat format"),
         (Reply(status=307, body={}, headers={"Location": "http://203.0.113.7/v1/chat/completions"}), 1, "error 307"),
     ],
-    ids=["model", "context", "key", "limit", "error", "timeout", "html", "no json", "no choices", "sent elsewhere"],
+    ids=[
+        *("model", "context", "key", "limit", "error", "timeout", "drip", "drip of an error", "flood", "packed", "deep"),
+        *("choices by name", "choices of text", "content in parts", "text", "no utf-8"),
+        *("html", "no json", "no choices", "sent elsewhere"),
+    ],
 )
 def test_servers_that_fail(ready: Workspace, reply: Reply, tries: int, said: str) -> None:
     with serving(reply) as stub:
@@ -153,6 +169,16 @@ def test_servers_that_fail(ready: Workspace, reply: Reply, tries: int, said: str
         assert len(stub.asked) == tries
     assert done.returncode == 3 and said in done.stderr and "Traceback" not in done.stderr
     assert len(done.stderr.splitlines()) == 1 and logged(ready) == [] and ready.warehouse.store.read("replay.runs").files == ()
+
+
+@pytest.mark.parametrize("counts", [(10**30, -1), (True, 2.5), ("7", None), (2**63, [1])], ids=str)
+def test_counts_that_can_not_be(ready: Workspace, counts: tuple[object, object]) -> None:
+    document = Reply(good(ready)).document("m")
+    document["usage"] = dict(zip(("prompt_tokens", "completion_tokens"), counts, strict=True))
+    with serving(Reply(body=document)) as stub:
+        done = replay(ready, "--task", TASK, "--model", "m", "--base-url", stub.url)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [(row["prompt_tokens"], row["completion_tokens"]) for row in ready.rows("replay.runs")] == [(None, None)]
 
 
 def test_no_server(ready: Workspace) -> None:

@@ -169,8 +169,8 @@ def test_strict_allows_no_skip_and_publishes_nothing(ready: Workspace) -> None:
     assert not outcome.summary["overall_passed"]
     assert outcome.summary["run_hash"] is None
     error = outcome.receipts[0]["validation"]["errors"][0]
-    assert error.startswith("2 lines were skipped, and --strict allows none: observer_reviews.jsonl line 5 (missing_timestamp")
-    assert "observer_reviews.jsonl line 6 (invalid_json: " in error
+    assert error.startswith("2 lines were skipped, and --strict allows none: observer_reviews.jsonl:5 (missing_timestamp")
+    assert "observer_reviews.jsonl:6 (invalid_json: " in error
     holds_reports(ready, outcome)
     assert (ready.files(), ready.warehouse.snapshot()) == before
     assert not (ready.settings.reports / outcome.run_id / "drift.json").exists()

@@ -136,7 +136,7 @@ def test_exit_codes(published: Workspace, distill: Distill) -> None:
     asked = only_id(published, "exports.preference")
     done = passed(run_in(distill, published, "trace", asked))
     assert "every hash holds" in done.out and f"{published.data}/{STREAM}:2" in done.out
-    document = json.loads(passed(run_in(distill, published, "trace", "--json", "--line", f"{STREAM}:1")).out)
+    document = json.loads(passed(run_in(distill, published, "trace", "--json", "--line", f"{STREAM}:2")).out)
     assert [(r["export"], r["id"], r["side"], r["snapshots"]) for r in document["released"]] == [
         ("preference", asked, "rejected", [1])
     ]
@@ -161,16 +161,18 @@ def test_what_makes_no_sense(published: Workspace) -> None:
             of(published, asked)
         assert str(error.value).isprintable() and len(str(error.value)) < 2000
     for asked, said in {
-        "": "FILE:OFFSET",
-        STREAM: "FILE:OFFSET",
-        f"{STREAM}:-1": "FILE:OFFSET",
-        f"{STREAM}:{10**30}": "FILE:OFFSET",
-        f"{STREAM}:99": "from 0 to 2",
+        "": "FILE:N",
+        STREAM: "FILE:N",
+        f"{STREAM}:-1": "FILE:N",
+        f"{STREAM}:{10**30}": "FILE:N",
+        f"{STREAM}:0": "N counts its lines from 1",
+        f"{STREAM}:4": "from 1 to 3: there is no line 4",
+        f"{STREAM}:99": "from 1 to 3",
         f"data/{STREAM}:1": STREAM,
         "observer_review.jsonl:1": STREAM,
-        "../../etc/passwd:0": "no line was landed",
-        "a'b\x1b:0": "no line was landed",
-        "\udcff:0": "UTF-8",
+        "../../etc/passwd:1": "no line was landed",
+        "a'b\x1b:1": "no line was landed",
+        "\udcff:1": "UTF-8",
     }.items():
         with pytest.raises(UsageError, match=said) as error:
             of_line(published, asked)
@@ -189,7 +191,7 @@ def test_a_name_that_leads_out_is_not_followed(published: Workspace) -> None:
 
     for table in ("raw.lines", "raw.files"):
         rewrite(published, table, change)
-    last = of_line(published, "../out.jsonl:0").chains[0].steps[-1]
+    last = of_line(published, "../out.jsonl:1").chains[0].steps[-1]
     assert last.status == "missing" and "leads out" in last.says
 
 
@@ -202,7 +204,7 @@ def test_hostile_names_do_no_harm(workspace: Workspace, distill: Distill) -> Non
         done = passed(run_in(distill, workspace, "trace", "--", asked))
         assert "\x1b" not in done.out and "\x07" not in done.out and "\\x1b[2J\\n[bold].jsonl" in done.out
         assert done.out.count("\nevery hash holds") == 1
-    done = passed(run_in(distill, workspace, "trace", "--line", f"{name}:0"))
+    done = passed(run_in(distill, workspace, "trace", "--line", f"{name}:1"))
     assert "\x1b" not in done.out and done.out.count("\nevery hash holds") == 1
 
 
@@ -234,7 +236,7 @@ def test_lines_that_json_reads_in_two_ways(workspace: Workspace) -> None:
 
 
 def test_json_is_plain(published: Workspace) -> None:
-    for found in (of(published, only_id(published, "exports.sft", response="good")), of_line(published, f"{STREAM}:0")):
+    for found in (of(published, only_id(published, "exports.sft", response="good")), of_line(published, f"{STREAM}:1")):
         document = json.loads(json.dumps(found.as_json()))
         assert list(document) == [
             *("asked", "kind", "holds", "snapshot", "run_id", "is_newest_snapshot", "row", "chains", "released", "notes")

@@ -1,5 +1,6 @@
 """`distill trace --line`: what became of a line, and everything that any snapshot ever held from it."""
 
+import json
 from functools import cache
 
 import pytest
@@ -18,7 +19,7 @@ def test_released_in_some_snapshots(workspace: Workspace) -> None:
     review_too = Gates(include_review=True)
     for gates in (review_too, None, review_too, None):
         workspace.passed(gates=gates)
-    found = of_line(workspace, f"{STREAM}:2")
+    found = of_line(workspace, f"{STREAM}:3")
     (row,) = found.released or ()
     assert (row.export, row.side, row.snapshots, row.is_in_newest) == ("rag", "row", (1, 3), False)
     runs = {snapshot.snapshot: snapshot.run_id for snapshot in workspace.warehouse.snapshots()}
@@ -27,7 +28,7 @@ def test_released_in_some_snapshots(workspace: Workspace) -> None:
         ("rag", "quarantined", "category_disallowed"),
         ("sft", "quarantined", "unsafe_sft_category"),
     }
-    assert [(r.export, r.snapshots) for r in of_line(workspace, f"{STREAM}:0").released or ()] == [
+    assert [(r.export, r.snapshots) for r in of_line(workspace, f"{STREAM}:1").released or ()] == [
         ("preference", (1, 2, 3, 4)),
         ("rag", (1, 2, 3, 4)),
         ("sft", (1, 2, 3, 4)),
@@ -51,10 +52,10 @@ def test_rewritten_files(workspace: Workspace) -> None:
     workspace.passed("land", accept_rewrite=True)
     found = of(workspace, asked)
     assert found.is_newest and statuses(found)["raw line"] == "ok" and wrong(found) == {"source": {"line_sha256", "sig_hash"}}
-    assert statuses(of_line(workspace, f"{STREAM}:0")) == {"record": "none", "raw line": "ok", "source": "ok"}
+    assert statuses(of_line(workspace, f"{STREAM}:1")) == {"record": "none", "raw line": "ok", "source": "ok"}
 
     workspace.passed()
-    found = of_line(workspace, f"{STREAM}:0")
+    found = of_line(workspace, f"{STREAM}:1")
     assert found.holds and [chain.name for chain in found.chains] == ["generation 1", "generation 0"]
     assert found.chains[1].steps[-1].name == "superseded"
     everything = {(export, numbers) for export in ("rag", "sft", "preference") for numbers in ((1, 2), (3,))}
@@ -66,7 +67,7 @@ def test_rewritten_files(workspace: Workspace) -> None:
 
     # A file that no version needs any more may be taken away.
     old.unlink()
-    found = of_line(workspace, f"{STREAM}:0")
+    found = of_line(workspace, f"{STREAM}:1")
     assert found.holds and "1 file of earlier versions is gone" in found.notes[0]
     assert {(r.export, r.snapshots) for r in found.released or ()} == everything - {("rag", (1, 2))}
     with pytest.raises(UsageError, match="1 file of earlier versions is gone"):
@@ -82,7 +83,7 @@ def test_restored_and_vacuumed(workspace: Workspace) -> None:
     late = only_id(workspace, "exports.rag", content="late")
     with borrowed() as distill:
         passed(run_in(distill, workspace, "restore", "--to", "1 run ago"))
-        found = of_line(workspace, f"{STREAM}:2")
+        found = of_line(workspace, f"{STREAM}:3")
         assert found.holds and (found.snapshot, found.is_newest) == (2, False) and "last stood" in found.notes[-1]
         assert {(r.export, r.snapshots, r.is_in_newest) for r in found.released or ()} == {
             ("rag", (2,), False),
@@ -92,7 +93,7 @@ def test_restored_and_vacuumed(workspace: Workspace) -> None:
         passed(run_in(distill, workspace, "vacuum", "--keep-runs", "1", "--keep-days", "0"))
     with pytest.raises(UsageError, match="are gone"):
         of(workspace, late)
-    found = of_line(workspace, f"{STREAM}:0")
+    found = of_line(workspace, f"{STREAM}:1")
     assert found.holds and found.is_newest and {r.export for r in found.released or ()} == {"rag", "sft", "preference"}
 
 
@@ -105,12 +106,12 @@ def test_repeats_and_skips(workspace: Workspace) -> None:
 
     @cache
     def says(offset: int, name: str = STREAM) -> tuple[str, str]:
-        found = of_line(workspace, f"{name}:{offset}")
+        found = of_line(workspace, f"{name}:{offset + 1}")
         assert found.holds
         return found.chains[0].steps[0].name, found.chains[0].steps[0].says
 
     assert says(0)[0] == "score" and says(6)[0] == "score"
-    assert says(2) == ("repeat", f"says the same as {STREAM}:0, which is the record")
+    assert says(2) == ("repeat", f"says the same as {STREAM}:1, which is the record")
     assert [says(n)[0] for n in (3, 4, 5, 7)] == ["skipped"] * 4
     assert [says(n)[1].split(":")[0] for n in (3, 4, 5, 7)] == [
         "invalid_json",
@@ -119,9 +120,9 @@ def test_repeats_and_skips(workspace: Workspace) -> None:
         "missing_timestamp",
     ]
     assert says(0, "nobody_knows.jsonl")[0] == "record"
-    assert of_line(workspace, f"{STREAM}:2").released == ()
+    assert of_line(workspace, f"{STREAM}:3").released == ()
     with pytest.raises(UsageError, match="blank"):
-        of_line(workspace, f"{STREAM}:1")
+        of_line(workspace, f"{STREAM}:2")
     (skipped, _) = [row["sig_hash"] for row in rows(workspace, "evidence.skips") if row["reason"] == "missing_timestamp"]
     found = of(workspace, skipped)
     assert found.kind == "line" and found.chains[0].steps[0].name == "skipped"
@@ -148,7 +149,26 @@ def test_records_and_what_became_of_them(workspace: Workspace) -> None:
     assert ("preference", "chosen", "quarantined", "invalid_preference_pairing") in fates("run-good 0")
     assert any(f[2] == "capped" for f in bad | same)
     found = of(workspace, "run-good 1")
-    assert [chain.name for chain in found.chains] == [f"{STREAM}:1", f"{STREAM}:8"]
+    assert [chain.name for chain in found.chains] == [f"{STREAM}:2", f"{STREAM}:9"]
     assert "duplicate_id" in {o.reason for o in found.chains[1].became or ()}
     sig_hash = rows(workspace, "evidence.records")[0]["sig_hash"]
     assert len(of(workspace, sig_hash).chains) == 1
+
+
+def test_every_printed_place_can_be_typed(workspace: Workspace) -> None:
+    """FILE:N is one and the same line in search, in the details of gates, in messages, and for `trace --line`."""
+    accepted, rejected = (review("t1", verdict, f"the same words, {n}", n) for n, verdict in enumerate(("accept", "reject")))
+    rejected["notes"] = accepted["notes"]
+    workspace.write(STREAM, ["{broken", review("t0", "accept", "nothing but words", 0), accepted, rejected])
+    with borrowed() as distill:
+        failed = run_in(distill, workspace, "run-all", "--strict")
+        assert failed.code == 1 and f"{STREAM}:1 (invalid_json" in failed.err
+        passed(run_in(distill, workspace, "run-all"))
+        found = json.loads(passed(run_in(distill, workspace, "search", "nothing but words", "--json")).out)["hits"][0]
+        traced = passed(run_in(distill, workspace, "trace", "--line", found["source"])).out
+        assert found["source"] == f"{STREAM}:2" and found["id"] in traced and f"{workspace.data}/{STREAM}:2" in traced
+        assert f"{STREAM}:2, generation 0" in traced
+    details = {row["detail"] for row in rows(workspace, "exports.quarantine") if row["reason"] == "conflicting_verdict"}
+    assert details == {f"the same text was accepted at {STREAM}:3 and rejected at {STREAM}:4"}
+    assert of_line(workspace, f"{STREAM}:3").chains[0].steps[0].says.startswith("accepted")
+    assert of_line(workspace, f"{STREAM}:4").chains[0].steps[0].says.startswith("rejected")
