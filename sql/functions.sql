@@ -1,6 +1,6 @@
 -- The words the models are written in. `value` is a JSON value as text (a string still has its quotes);
 -- every function answers null, never an error, for a value of another type.
--- version: 1
+-- version: 2
 
 -- The six characters that count as white space everywhere. For short results of other functions: it asks for `t` once.
 create macro stripped(t) as regexp_replace(t, '^[ \t\n\v\f\r]+|[ \t\n\v\f\r]+$', '', 'g');
@@ -170,7 +170,7 @@ create macro one_line(t) as
     trim(
         regexp_replace(
             t,
-            replace('[\p{Z}@]{2,}|[^\P{Z} ]|[@]', '@', '\p{Cc}\x{200e}\x{200f}\x{202a}-\x{202e}\x{2066}-\x{2069}\x{feff}'),
+            replace('[\p{Z}@]{2,}|[^\P{Z} ]|[@]', '@', '\p{Cc}\x{61c}\x{200b}-\x{200f}\x{202a}-\x{202e}\x{2060}-\x{206f}\x{feff}'),
             ' ',
             'g'
         )

@@ -33,7 +33,7 @@ LAYERS = (
     ("models", "reports"),
     ("engine",),
     ("disk",),
-    ("errors", "keyboard", "parallel", "settings", "version"),
+    ("errors", "keyboard", "parallel", "settings", "version", "visible"),
 )
 LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in modules}
 
@@ -71,6 +71,7 @@ CLI_KNOWS = {
     "trace",
     "upkeep",
     "version",
+    "visible",
 }
 
 each_file = pytest.mark.parametrize(

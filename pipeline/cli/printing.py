@@ -18,9 +18,10 @@ import pyarrow.parquet
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.cli.console import SteadyConsole, on_one_line, shown, shown_json
+from pipeline.cli.console import SteadyConsole
 from pipeline.errors import UsageError
 from pipeline.reader import PrintedColumn
+from pipeline.visible import on_one_line, shown, shown_json
 
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 

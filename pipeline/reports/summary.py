@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from pipeline.visible import on_one_line, shown
+
 # What is counted of each stream.
 PER_STREAM = ("lines", "records", "skipped", "deduped", "unmapped")
 
@@ -15,7 +17,7 @@ def summary_page(summary: dict[str, Any], receipts: list[dict[str, Any]], drift:
     for receipt in receipts:
         lines += _stage(receipt)
     lines += _drift(drift)
-    return "\n".join(lines).rstrip() + "\n"
+    return shown("\n".join(lines).rstrip() + "\n")
 
 
 def _funnel(summary: dict[str, Any]) -> list[str]:
@@ -36,9 +38,11 @@ def _stage(receipt: dict[str, Any]) -> list[str]:
     by_stream = counts.get("by_stream")
     if by_stream:
         columns = [name for name in PER_STREAM if any(name in held for held in by_stream.values())]
-        lines += _table(("stream", *columns), [[s, *(held.get(c, 0) for c in columns)] for s, held in by_stream.items()])
+        lines += _table(
+            ("stream", *columns), [[on_one_line(s), *(held.get(c, 0) for c in columns)] for s, held in by_stream.items()]
+        )
     for kind in ("errors", "warnings"):
-        lines += [f"- {kind.removesuffix('s')}: {text}" for text in receipt["validation"][kind]]
+        lines += [f"- {kind.removesuffix('s')}: {on_one_line(text)}" for text in receipt["validation"][kind]]
     return [*lines, ""] if lines[-1] else lines
 
 
