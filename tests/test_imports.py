@@ -34,7 +34,7 @@ LAYERS = (
     ("engine", "remembered"),
     ("disk", "folders"),
     ("parallel",),
-    ("errors", "keyboard", "settings", "version"),
+    ("errors", "keyboard", "settings", "version", "visible"),
     ("advice",),
 )
 LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in modules}
@@ -42,7 +42,7 @@ LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in mod
 # Arrow is the language between the rooms; every other library has a home.
 HOMES = {
     "click": {"cli"},
-    "deltalake": {"store.delta", "store.upgrading"},
+    "deltalake": {"store.delta", "store.marks", "store.upgrading"},
     "duckdb": {"engine"},
     "fastjsonschema": {"audit", "reports"},
     "filelock": {"store"},
@@ -75,6 +75,7 @@ CLI_KNOWS = {
     "trace",
     "upkeep",
     "version",
+    "visible",
 }
 
 each_file = pytest.mark.parametrize(

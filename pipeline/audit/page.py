@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pipeline.audit.results import Audit, Result
+from pipeline.visible import shown
 
 
 def render(found: Audit) -> str:
@@ -29,7 +30,7 @@ def render(found: Audit) -> str:
             ),
         ),
     ]
-    return "\n".join(lines)
+    return shown("\n".join(lines))
 
 
 def _result(result: Result) -> str:

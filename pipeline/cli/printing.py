@@ -15,9 +15,10 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.cli.console import SteadyConsole, on_one_line, shown, shown_json
+from pipeline.cli.console import SteadyConsole
 from pipeline.errors import UsageError
 from pipeline.reader import PrintedColumn
+from pipeline.visible import on_one_line, shown, shown_json
 
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 # Texts of JSON are stepped over: what is left are the numbers that DuckDB writes and JSON does not have.

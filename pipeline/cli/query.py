@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.console import on_one_line
 from pipeline.cli.options import FORMATS, Command, as_of_option, exports_option, json_option, sql_option, warehouse_option
 from pipeline.errors import UsageError
+from pipeline.visible import on_one_line
 
 # The columns of evidence.records whose coverage says most, on one screen.
 SHOWN = ("model_name", "instruction", "content", "verdict", "latency_ms", "completion_tokens", "cost_usd")

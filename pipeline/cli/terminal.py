@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from pipeline.cli.console import SteadyConsole, on_one_line
+from pipeline.cli.console import SteadyConsole
 from pipeline.reports.receipts import Receipt, warnings_of
 from pipeline.reports.summary import first_of
 from pipeline.settings import Settings
+from pipeline.visible import on_one_line
 
 if TYPE_CHECKING:
     from pipeline.runner import Outcome

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.console import on_one_line
 from pipeline.cli.options import (
     Command,
     Percent,
@@ -18,6 +17,7 @@ from pipeline.cli.options import (
     sql_option,
     warehouse_option,
 )
+from pipeline.visible import on_one_line
 
 
 @click.command(cls=Command, short_help="Hold 22 invariants against a built-in fixture.")

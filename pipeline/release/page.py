@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from pipeline.visible import shown
+
 
 def render(manifest: dict[str, Any], tag: str | None) -> str:
     """Returns a freeze as Markdown: the verdict of every gate, and what the release is made of."""
@@ -24,7 +26,7 @@ def render(manifest: dict[str, Any], tag: str | None) -> str:
         ("table", "version", "rows", "sha256"), _rows(manifest["tables"], "name", "delta_version", "rows", "sha256")
     )
     lines += _table(("model", "version", "fingerprint"), _rows(manifest["models"], "name", "version", "fingerprint"))
-    return "\n".join(lines).rstrip() + "\n"
+    return shown("\n".join(lines).rstrip() + "\n")
 
 
 def _gate(gate: dict[str, Any]) -> Sequence[Any]:

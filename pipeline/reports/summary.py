@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from pipeline.visible import on_one_line, shown
+
 # So many counts are named that drift warns of.
 SHOWN = 5
 # What is counted of each stream.
@@ -18,7 +20,7 @@ def summary_page(summary: dict[str, Any], receipts: list[dict[str, Any]], drift:
     for receipt in receipts:
         lines += _stage(receipt)
     lines += _drift(drift)
-    return "\n".join(lines).rstrip() + "\n"
+    return shown("\n".join(lines).rstrip() + "\n")
 
 
 def _funnel(summary: dict[str, Any]) -> list[str]:
@@ -39,9 +41,11 @@ def _stage(receipt: dict[str, Any]) -> list[str]:
     by_stream = counts.get("by_stream")
     if by_stream:
         columns = [name for name in PER_STREAM if any(name in held for held in by_stream.values())]
-        lines += _table(("stream", *columns), [[s, *(held.get(c, 0) for c in columns)] for s, held in by_stream.items()])
+        lines += _table(
+            ("stream", *columns), [[on_one_line(s), *(held.get(c, 0) for c in columns)] for s, held in by_stream.items()]
+        )
     for kind in ("errors", "warnings"):
-        lines += [f"- {kind.removesuffix('s')}: {text}" for text in receipt["validation"][kind]]
+        lines += [f"- {kind.removesuffix('s')}: {on_one_line(text)}" for text in receipt["validation"][kind]]
     return [*lines, ""] if lines[-1] else lines
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cli.console import on_one_line, shown, shown_json
+from pipeline.visible import on_one_line, shown, shown_json
 from tests.conftest import Workspace
 from tests.support.forked import borrowed, each, run_in
 from tests.support.killing import review
@@ -98,6 +98,13 @@ def test_no_command_lets_it_through(tmp_path: Path) -> None:
         assert not re.search(r"^next: nothing", done.out + done.err, re.MULTILINE), ascii(done.text)
 
     each(work, COMMANDS)
+
+
+def test_no_page_holds_it(tmp_path: Path) -> None:
+    workspace = hostile(tmp_path)
+    pages = [*workspace.settings.reports.rglob("*.md"), *workspace.settings.exports.rglob("*.md")]
+    assert pages and not [path for path in pages if RAW.search(path.read_bytes().decode())]
+    assert not [path for path in pages if "\nnext: nothing" in path.read_text(encoding="utf-8")]
 
 
 def test_a_file_gets_the_exact_text(tmp_path: Path) -> None:

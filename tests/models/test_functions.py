@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pipeline.engine import Engine
 
 WHITE = " \t\n\r\f\v"
-HIDING = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
+HIDING = "\u061c\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2061\u2066\u2067\u2068\u2069\u206f\ufeff"
 INVISIBLE = ("Zs", "Zl", "Zp", "Cc", "Cf")
 # Few characters, so that runs of them come up: words, white space of every kind, what hides, and their neighbours.
 TEXTS = st.text(
