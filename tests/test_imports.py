@@ -40,7 +40,7 @@ LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in mod
 # Arrow is the language between the rooms; every other library has a home.
 HOMES = {
     "click": {"cli"},
-    "deltalake": {"store.delta", "store.upgrading"},
+    "deltalake": {"store.delta", "store.marks", "store.upgrading"},
     "duckdb": {"engine"},
     "fastjsonschema": {"audit", "reports"},
     "filelock": {"store"},
