@@ -137,7 +137,7 @@ def _releases(store: DeltaStore, engine: Engine) -> dict[int, tuple[str, ...]]:
     found: dict[int, tuple[str, ...]] = {}
     if store.exists(RELEASES):
         _bind(store, engine, RELEASES)
-        for row in engine.rows(f"select name, snapshot from {RELEASES} order by name"):
+        for row in engine.rows(f"select name, snapshot from {RELEASES} order by frozen_at, name"):
             found[row["snapshot"]] = (*found.get(row["snapshot"], ()), row["name"])
     return found
 
