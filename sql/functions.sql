@@ -239,7 +239,11 @@ create macro one_line(t) as
     trim(
         regexp_replace(
             t,
-            replace('[\p{Z}@]{2,}|[^\P{Z} ]|[@]', '@', '\p{Cc}\x{61c}\x{200b}-\x{200f}\x{202a}-\x{202e}\x{2060}-\x{206f}\x{feff}'),
+            replace(
+                '[\p{Z}@]{2,}|[^\P{Z} ]|[@]',
+                '@',
+                '\p{Cc}\x{61c}\x{200b}-\x{200f}\x{202a}-\x{202e}\x{2060}-\x{206f}\x{feff}'
+            ),
             ' ',
             'g'
         )

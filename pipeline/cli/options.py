@@ -216,20 +216,12 @@ class Folder(click.Path):
         return super().convert(value, param, ctx)
 
 
-def _not_set_to_nothing(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
-    """To click a variable that is set to nothing is one that is not set."""
-    if ctx.get_parameter_source(str(param.name)) is ParameterSource.DEFAULT and os.environ.get(str(param.envvar)) == "":
-        raise click.BadParameter(f"{param.envvar} is set to nothing; give it the name of a folder, or unset it", ctx, param)
-    return value
-
-
 def folder(name: str, default: str | None, text: str) -> Callable[[Function], Function]:
     """Returns an option that names a folder, as --NAME or DISTILL_NAME."""
     return click.option(
         f"--{name}",
         type=Folder(path_type=Path, file_okay=False),
         default=default,
-        callback=_not_set_to_nothing,
         envvar=f"DISTILL_{name.upper()}",
         show_default=default is not None,
         show_envvar=True,
