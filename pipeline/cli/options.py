@@ -1,6 +1,5 @@
 """Options that several commands share, each with its environment variable."""
 
-import os
 import re
 import sys
 from collections.abc import Callable

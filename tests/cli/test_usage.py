@@ -15,7 +15,6 @@ from pipeline.cli.options import Memory, Moment
 
 NO_NUMBERS = ("", "x", "nan", "inf", "-inf", "1e999", "-1", "1,5", "0x10", "9" * 400, "\x1b[31m")
 # What these take has rules of its own.
-ELSEWHERE = {("vacuum", "--keep-days"), ("vacuum", "--keep-runs")}
 
 
 def wrong(option: click.Parameter, file: Path) -> tuple[str, ...]:
@@ -38,7 +37,7 @@ def cases() -> Iterator[tuple[str, str]]:
     for name, command in main.commands.items():
         for option in command.params:
             named = max(option.opts, key=len)
-            if isinstance(option, click.Option) and not option.is_flag and (name, named) not in ELSEWHERE:
+            if isinstance(option, click.Option) and not option.is_flag:
                 yield name, named
 
 
