@@ -167,7 +167,13 @@ def restore(to: str, dry_run: bool, warehouse: Path, exports: Path, reports: Pat
 
 
 @click.command(cls=Command, short_help="Remove files that no kept state needs.")
-@click.option("--keep-runs", type=click.IntRange(min=1), default=30, show_default=True, help="Keep the newest so many states.")
+@click.option(
+    "--keep-runs",
+    type=click.IntRange(min=1, max=2**31 - 1),
+    default=30,
+    show_default=True,
+    help="Keep the newest so many states.",
+)
 @click.option("--keep-days", type=Finite(min=0, max=36500), default=7, show_default=True, help="Keep states younger than this.")
 @dry_run_option
 @warehouse_option

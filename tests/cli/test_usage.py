@@ -14,7 +14,6 @@ from pipeline.cli import main
 from pipeline.cli.options import Memory, Moment
 
 NO_NUMBERS = ("", "x", "nan", "inf", "-inf", "1e999", "-1", "1,5", "0x10", "9" * 400, "\x1b[31m")
-# What these take has rules of its own.
 
 
 def wrong(option: click.Parameter, file: Path) -> tuple[str, ...]:
