@@ -239,7 +239,13 @@ def test_evidence_is_made_of_the_newest_generation_alone(workspace: Workspace) -
     records = workspace.rows("evidence.records")
     assert sorted(record["subject"] or "" for record in records) == ["", "w", "y"]
     assert [skip["line_offset"] for skip in workspace.rows("evidence.skips")] == [1]
-    assert outcome.receipts[0]["record_counts"]["by_stream"]["audits"] == {"lines": 4, "records": 2, "skipped": 1, "deduped": 1}
+    assert outcome.receipts[0]["record_counts"]["by_stream"]["audits"] == {
+        "lines": 4,
+        "records": 2,
+        "skipped": 1,
+        "deduped": 1,
+        "mistyped": 0,
+    }
     assert len(workspace.rows("raw.lines")) == 8
     assert any("audits.jsonl" in text for text in outcome.receipts[0]["validation"]["warnings"])
 
