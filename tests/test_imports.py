@@ -20,6 +20,7 @@ LAYERS = (
     ("cli",),
     ("release",),
     ("audit",),
+    ("weights",),
     ("acceptance", "replay", "query"),
     ("search", "trace"),
     ("runner",),
@@ -46,6 +47,8 @@ HOMES = {
     "duckdb": {"engine"},
     "fastjsonschema": {"audit", "reports"},
     "filelock": {"store"},
+    "gguf": {"weights"},
+    "numpy": {"weights"},
     "openai": {"replay"},
     "orjson": {"collect", "cli"},
     "polars": {"reader"},
@@ -74,6 +77,7 @@ CLI_KNOWS = {
     "trace",
     "upkeep",
     "version",
+    "weights",
 }
 
 each_file = pytest.mark.parametrize(

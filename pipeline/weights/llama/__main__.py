@@ -1,0 +1,48 @@
+"""The worker: one job from standard input, lines of JSON to standard output (see pipeline/weights/worker.py)."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import UsageError
+from pipeline.weights.interface import Parameters, Row
+from pipeline.weights.llama import learning
+
+
+def say(**message: Any) -> None:
+    """Writes a line; ends the process where nobody listens any more."""
+    try:
+        print(json.dumps(message), flush=True)
+    except BrokenPipeError:
+        os._exit(1)
+
+
+def done(job: dict[str, Any]) -> dict[str, Any]:
+    """Does a job, and returns its result."""
+    rows = [Row(**row) for row in job["rows"]]
+
+    def progress(number: int, steps: int) -> None:
+        say(done=number, of=steps)
+
+    return learning.train(
+        Path(job["base"]), job["base_sha256"], rows, Parameters(**job["parameters"]), Path(job["out"]), progress
+    )
+
+
+def main() -> None:
+    try:
+        say(result=done(json.load(sys.stdin)))
+    except UsageError as error:
+        say(usage=str(error))
+    except MemoryError:
+        say(failed="memory ran out while a model was trained")
+    except OSError as error:
+        if error.errno is None:  # numpy's, for a file that could not take all of it
+            say(failed=f"the adapter could not be written whole ({error}); is the disk full?")
+        else:
+            say(system=[error.errno, error.strerror, error.filename])
+
+
+main()

@@ -1,0 +1,16 @@
+"""Trainers of adapters behind one interface: `embedded` needs numpy alone, `trl` is for whoever has a GPU."""
+
+from pipeline.errors import UsageError
+from pipeline.weights.interface import Parameters, Progress, Row, Trained, Trainer
+from pipeline.weights.training.embedded import Embedded
+
+__all__ = ["TRAINERS", "Parameters", "Progress", "Row", "Trained", "Trainer", "trainer"]
+
+TRAINERS: dict[str, type[Trainer]] = {"embedded": Embedded}
+
+
+def trainer(name: str) -> Trainer:
+    """Returns a trainer by its name. Raises UsageError for another one."""
+    if name not in TRAINERS:
+        raise UsageError(f"{name!r} is no trainer; there are {' and '.join(TRAINERS)}")
+    return TRAINERS[name]()
