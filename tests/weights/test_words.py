@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.replay import embedded
+from pipeline.weights import header
 from pipeline.weights.llama.words import Vocabulary, words
 
 needs_weights = pytest.mark.skipif(not embedded.is_installed(), reason="the extra local-llm is not installed; make setup-llm")
@@ -48,9 +49,9 @@ def ask() -> Iterator[Ask]:
 
 @pytest.fixture(scope="module")
 def vocabulary() -> Vocabulary:
-    gguf = pytest.importorskip("gguf", reason="the extra local-train is not installed; make setup-train")
-    fields = gguf.GGUFReader(embedded.weights()).fields
-    return Vocabulary.of({name: field.contents() for name, field in fields.items()})
+    path = embedded.weights()
+    assert path is not None
+    return Vocabulary.of(header.read(path).fields)
 
 
 @needs_weights

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import UsageError
+from pipeline.errors import TrainingError, UsageError
 from pipeline.weights.interface import Parameters, Row
 from pipeline.weights.llama import learning
 
@@ -36,6 +36,8 @@ def main() -> None:
         say(result=done(json.load(sys.stdin)))
     except UsageError as error:
         say(usage=str(error))
+    except TrainingError as error:
+        say(failed=str(error))
     except MemoryError:
         say(failed="memory ran out while a model was trained")
     except OSError as error:

@@ -6,9 +6,9 @@ from pathlib import Path
 import gguf
 import numpy as np
 
-from pipeline.weights.llama.base import ARCHITECTURE, Array, Base
-
-BASE_KEY = "distillery.base_sha256"
+from pipeline.weights import header
+from pipeline.weights.header import ALPHA_KEY, ARCHITECTURE, BASE_KEY, LORA, TYPE_KEY
+from pipeline.weights.llama.base import Array, Base
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,8 @@ def write(adapter: Adapter, path: Path, base_sha256: str) -> None:
     """
     writer = gguf.GGUFWriter(path, ARCHITECTURE)
     writer.add_type(gguf.GGUFType.ADAPTER)
-    writer.add_string(gguf.Keys.Adapter.TYPE, "lora")
-    writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, adapter.alpha)
+    writer.add_string(TYPE_KEY, LORA)
+    writer.add_float32(ALPHA_KEY, adapter.alpha)
     writer.add_string(BASE_KEY, base_sha256)
     for name, value in sorted(adapter.values.items()):
         writer.add_tensor(name, np.ascontiguousarray(value))
@@ -63,15 +63,23 @@ def write(adapter: Adapter, path: Path, base_sha256: str) -> None:
 
 
 def read(path: Path) -> Adapter:
-    """Reads an adapter that was verified."""
-    reader = gguf.GGUFReader(path)
-    alpha = float(reader.fields[gguf.Keys.Adapter.LORA_ALPHA].contents())
-    return Adapter(alpha, {tensor.name: np.array(tensor.data, np.float32) for tensor in reader.tensors})
+    """Reads an adapter. Raises header.BrokenError where it is not whole."""
+    said, data = header.read(path), np.fromfile(path, np.uint8)
+    floats = {
+        tensor.name: data[tensor.offset : tensor.offset + 4 * tensor.numbers].view(np.float32).reshape(tensor.shape)
+        for tensor in said.tensors
+    }
+    return Adapter(said.fields[ALPHA_KEY], floats)
 
 
 def _holds(path: Path, adapter: Adapter) -> bool:
     try:
         held = read(path).values
-    except (ValueError, IndexError):
+    except header.BrokenError:
         return False
     return held.keys() == adapter.values.keys() and all(np.array_equal(held[name], adapter.values[name]) for name in held)
+
+
+def not_finite(adapter: Adapter) -> str | None:
+    """Returns the first tensor with a number that is none, or infinite."""
+    return next((name for name, value in sorted(adapter.values.items()) if not np.isfinite(value).all()), None)

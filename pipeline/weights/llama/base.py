@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.errors import UsageError
+from pipeline.weights import header
+from pipeline.weights.header import ARCHITECTURE
 
 Array: TypeAlias = npt.NDArray[np.float32]
-ARCHITECTURE = "llama"
 # The linear layers of a block, all of which an adapter has.
 LINEAR = ("attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down")
 
@@ -65,13 +66,13 @@ class Base:
 
 def read(path: Path) -> Base:
     """Reads a base. Raises UsageError for a file of another architecture, or with weights that are no plain llama's."""
-    reader = gguf.GGUFReader(path)
-    fields = {name: field.contents() for name, field in reader.fields.items()}
+    said = header.read(path)
+    fields, data = said.fields, np.memmap(path, np.uint8, "r")
     architecture = fields.get("general.architecture")
     if architecture != ARCHITECTURE:
         raise UsageError(f"{path}: a base of the architecture {architecture}; only {ARCHITECTURE} can be trained here")
     shape = _shape(fields)
-    weights = {tensor.name: _floats(tensor) for tensor in reader.tensors}
+    weights = {tensor.name: _floats(data, tensor) for tensor in said.tensors}
     base = Base(path, shape, weights, fields)
     _refuse_odd(base)
     return base
@@ -92,9 +93,13 @@ def _shape(fields: dict[str, Any]) -> Shape:
     )
 
 
-def _floats(tensor: Any) -> Array:
-    floats: Array = gguf.dequantize(tensor.data, tensor.tensor_type).astype(np.float32, copy=False)
-    return floats
+def _floats(data: Any, tensor: header.Tensor) -> Array:
+    kind = gguf.GGMLQuantizationType(tensor.kind)
+    shape = gguf.quant_shape_to_byte_shape(tensor.shape, kind) if kind != gguf.GGMLQuantizationType.F32 else (*tensor.shape, 4)
+    packed = data[tensor.offset : tensor.offset + int(np.prod(shape))].reshape(shape)
+    if kind == gguf.GGMLQuantizationType.F32:
+        return packed.view(np.float32).reshape(tensor.shape)
+    return gguf.dequantize(packed, kind).astype(np.float32, copy=False)
 
 
 def _refuse_odd(base: Base) -> None:

@@ -1,5 +1,6 @@
 """LoRA SFT: rows become tokens, and an adapter learns the answers."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.errors import UsageError
+from pipeline.errors import TrainingError, UsageError
 from pipeline.weights.interface import Parameters, Progress, Row
 from pipeline.weights.llama import adapter, base
 from pipeline.weights.llama.adam import Adam, rate
@@ -74,5 +75,8 @@ def steps(model: Llama, examples: Sequence[Example], parameters: Parameters, pro
             parts = [model.learn(part.ids, part.first, part.weight / total) * part.weight for part in batch]
             optimizer.step(learner.gradients, rate(parameters.learning_rate, done, all_steps))
             done += 1
+            loss = sum(parts) / total
+            if not math.isfinite(loss):
+                raise TrainingError(f"step {done} of {all_steps}: the loss is {loss}; a smaller learning rate may help")
             progress(done, all_steps)
-            yield sum(parts) / total
+            yield loss
