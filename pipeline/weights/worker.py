@@ -48,7 +48,7 @@ def run(job: dict[str, Any], progress: Progress) -> dict[str, Any]:
         process.stdout.close()
     keyboard.raise_if_interrupted()
     if code or result is None:
-        raise TrainingError(f"the process that trains {_ending(code, last_words)}; {try_again()}")
+        raise TrainingError(f"the process with the model {_ending(code, last_words)}; {try_again()}")
     return result
 
 

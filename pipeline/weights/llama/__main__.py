@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.errors import TrainingError, UsageError
 from pipeline.weights.interface import Parameters, Row
-from pipeline.weights.llama import learning
+from pipeline.weights.llama import certainty, learning
 
 
 def say(**message: Any) -> None:
@@ -26,9 +26,11 @@ def done(job: dict[str, Any]) -> dict[str, Any]:
     def progress(number: int, steps: int) -> None:
         say(done=number, of=steps)
 
-    return learning.train(
-        Path(job["base"]), job["base_sha256"], rows, Parameters(**job["parameters"]), Path(job["out"]), progress
-    )
+    if job["kind"] == "measure":
+        worn = job["adapter"] and Path(job["adapter"])
+        return certainty.measure(Path(job["base"]), worn, rows, progress)
+    parameters = Parameters(**job["parameters"])
+    return learning.train(Path(job["base"]), job["base_sha256"], rows, parameters, Path(job["out"]), progress)
 
 
 def main() -> None:
@@ -39,7 +41,7 @@ def main() -> None:
     except TrainingError as error:
         say(failed=str(error))
     except MemoryError:
-        say(failed="memory ran out while a model was trained")
+        say(failed="memory ran out")
     except OSError as error:
         if error.errno is None:  # numpy's, for a file that could not take all of it
             say(failed=f"the adapter could not be written whole ({error}); is the disk full?")
