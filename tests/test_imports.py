@@ -42,6 +42,7 @@ LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in mod
 
 # Arrow is the language between the rooms; every other library has a home.
 HOMES = {
+    **{name: {"weights"} for name in ("datasets", "peft", "tokenizers", "torch", "transformers", "trl")},
     "click": {"cli"},
     "deltalake": {"store.delta", "store.upgrading"},
     "duckdb": {"engine"},

@@ -14,27 +14,16 @@ from typing import Any
 import numpy as np
 import torch
 from torch.nn import functional
-from transformers import LlamaConfig, LlamaForCausalLM
 
 from pipeline.weights.llama.adapter import Adapter
 from pipeline.weights.llama.base import Base
 from pipeline.weights.llama.learning import Example
+from pipeline.weights.llama.names import named, paired, split
+from pipeline.weights.llama.with_torch import model_of
 from tools import tiny_llama
-from tools.tiny_llama import ALPHA, EMBEDDING, HEADS, HIDDEN, KV_HEADS, RANK, THETA
+from tools.tiny_llama import ALPHA, RANK
 
 EPOCHS, LEARNING_RATE = 12, 0.02
-_NAMES = {
-    "attn_q": "self_attn.q_proj",
-    "attn_k": "self_attn.k_proj",
-    "attn_v": "self_attn.v_proj",
-    "attn_output": "self_attn.o_proj",
-    "ffn_gate": "mlp.gate_proj",
-    "ffn_up": "mlp.up_proj",
-    "ffn_down": "mlp.down_proj",
-    "attn_norm": "input_layernorm",
-    "ffn_norm": "post_attention_layernorm",
-}
-_ROTATED = {"attn_q": HEADS, "attn_k": KV_HEADS}
 
 
 @dataclass(frozen=True)
@@ -49,49 +38,15 @@ class Adapted:
         return output + ALPHA / RANK * (inputs[0] @ self.a.T @ self.b.T)
 
 
-def split(rows: Any, heads: int | None) -> Any:
-    """Rows of heads as transformers has them, halves after each other, from GGUF's, pair by pair."""
-    if heads is None:
-        return rows
-    return rows.reshape(heads, -1, 2, *rows.shape[1:]).swapaxes(1, 2).reshape(rows.shape)
-
-
-def paired(rows: Any, heads: int | None) -> Any:
-    """The way back from `split`."""
-    if heads is None:
-        return rows
-    return rows.reshape(heads, 2, -1, *rows.shape[1:]).swapaxes(1, 2).reshape(rows.shape)
-
-
 def built(base: Base, adapter: Adapter) -> tuple[Any, dict[str, Adapted]]:
     """Returns transformers' model with the weights of a base, and its adapted layers by GGUF's names."""
-    config = LlamaConfig(
-        vocab_size=len(base.embeddings),
-        hidden_size=EMBEDDING,
-        intermediate_size=HIDDEN,
-        num_hidden_layers=tiny_llama.BLOCKS,
-        num_attention_heads=HEADS,
-        num_key_value_heads=KV_HEADS,
-        rms_norm_eps=tiny_llama.EPSILON,
-        tie_word_embeddings=True,
-        rope_parameters={"rope_type": "default", "rope_theta": THETA},
-        attn_implementation="eager",
-    )
-    model: Any = LlamaForCausalLM(config)
-    state = {"model.embed_tokens.weight": base.embeddings, "model.norm.weight": base.weights["output_norm.weight"]}
-    adapted: dict[str, Adapted] = {}
-    for name, weight in base.weights.items():
-        if name.startswith("blk."):
-            _, block, layer, _ = name.split(".")
-            state[f"model.layers.{block}.{_NAMES[layer]}.weight"] = split(weight, _ROTATED.get(layer))
-    state["lm_head.weight"] = base.embeddings
-    model.load_state_dict({name: torch.tensor(np.ascontiguousarray(value)) for name, value in state.items()})
+    model, adapted = model_of(base), dict[str, Adapted]()
     model.requires_grad_(False)
     for name in base.linear:
-        _, block, layer, _ = name.split(".")
-        tensors = (adapter.values[f"{name}.lora_a"], split(adapter.values[f"{name}.lora_b"], _ROTATED.get(layer)))
-        adapted[name] = Adapted(*(torch.tensor(np.ascontiguousarray(value), requires_grad=True) for value in tensors))
-        model.get_submodule(f"model.layers.{block}.{_NAMES[layer]}").register_forward_hook(adapted[name].add_to)
+        values = adapter.values[f"{name}.lora_a"], split(name, adapter.values[f"{name}.lora_b"], base.shape)
+        adapted[name] = Adapted(*(torch.tensor(np.ascontiguousarray(value), requires_grad=True) for value in values))
+        layer = model.get_submodule(named(name).removesuffix(".weight"))
+        layer.register_forward_hook(adapted[name].add_to)
     return model, adapted
 
 
@@ -120,7 +75,7 @@ def recorded(base: Base, adapter: Adapter, examples: list[Example]) -> dict[str,
         loss.backward()
         for name, layer in adapted.items() if not losses else ():
             gradients[f"{name}.lora_a"] = rounded(layer.a.grad)
-            gradients[f"{name}.lora_b"] = rounded(paired(layer.b.grad, _ROTATED.get(name.split(".")[2])))
+            gradients[f"{name}.lora_b"] = rounded(paired(name, layer.b.grad, base.shape))
         losses.append(loss.item())
         torch.nn.utils.clip_grad_norm_(values, 1.0)
         adam.step()

@@ -107,7 +107,7 @@ def _unfit(path: Path, base: Path, base_sha256: str | None = None) -> str:
         return f"has the alpha {alpha}, which is no scale"
     if fields.get(BASE_KEY) != wanted:
         return f"belongs to another base: {str(fields.get(BASE_KEY))[:12]}, and this one is {wanted[:12]}"
-    return _misshapen(said, header.read(base))
+    return _misshapen(said, header.read_base(base))
 
 
 def _misshapen(said: Header, base: Header) -> str:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from pipeline.errors import UsageError
+
 ARCHITECTURE = "llama"
 # What the file of an adapter says of it, beside its architecture.
 LORA, TYPE_KEY, ALPHA_KEY, BASE_KEY = "lora", "adapter.type", "adapter.lora.alpha", "distillery.base_sha256"
@@ -61,6 +63,14 @@ def read(path: Path) -> Header:
             return _read(_Reader(stream, size), size)
         except (UnicodeDecodeError, KeyError, RecursionError):
             raise BrokenError("has a header that makes no sense") from None
+
+
+def read_base(path: Path) -> Header:
+    """Reads the header of the weights of a base. Raises UsageError where they are not whole."""
+    try:
+        return read(path)
+    except BrokenError as error:
+        raise UsageError(f"{path} {error}; next: install the weights again, the embedded ones with `make setup-llm`") from None
 
 
 class _Reader:

@@ -22,6 +22,8 @@ from pipeline.disk import to_disk
 from pipeline.errors import TrainingError, UsageError
 from pipeline.weights.interface import Progress
 
+# What libraries print is no message.
+MARK = "\x1e"
 _ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 _COMMAND = (sys.executable, "-P", "-m", "pipeline.weights.llama")
 
@@ -35,10 +37,10 @@ def run(job: dict[str, Any], progress: Progress) -> dict[str, Any]:
             json.dump(job, process.stdin)
             process.stdin.close()
         for line in process.stdout:
-            if line.startswith("{"):
-                result = _taken(json.loads(line), progress) or result
-            else:
-                last_words = line.strip() or last_words
+            said, marked, message = line.partition(MARK)
+            last_words = said.strip() or last_words
+            if marked:
+                result = _taken(json.loads(message), progress) or result
         code = process.wait()
     finally:
         keyboard.forget(process)
@@ -66,7 +68,7 @@ def drafted(out: Path) -> Iterator[Path]:
 
 
 def _started() -> Any:
-    environment = {**os.environ, **_ONE_THREAD, "PYTHONPATH": str(Path(pipeline.__path__[0]).parent)}
+    environment = {**os.environ, **_ONE_THREAD, "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(Path(pipeline.__path__[0]).parent)}
     with keyboard.deferred():
         process = subprocess.Popen(
             _COMMAND,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import TrainingError, UsageError
+from pipeline.weights import worker
 from pipeline.weights.interface import Parameters, Row
 from pipeline.weights.llama import certainty, learning
 
@@ -14,7 +15,7 @@ from pipeline.weights.llama import certainty, learning
 def say(**message: Any) -> None:
     """Writes a line; ends the process where nobody listens any more."""
     try:
-        print(json.dumps(message), flush=True)
+        print(worker.MARK + json.dumps(message), flush=True)
     except BrokenPipeError:
         os._exit(1)
 
@@ -30,6 +31,10 @@ def done(job: dict[str, Any]) -> dict[str, Any]:
         worn = job["adapter"] and Path(job["adapter"])
         return certainty.measure(Path(job["base"]), worn, rows, progress)
     parameters = Parameters(**job["parameters"])
+    if job["kind"] == "trl":
+        from pipeline.weights.llama import with_trl
+
+        return with_trl.train(job, rows, parameters, progress)
     return learning.train(Path(job["base"]), job["base_sha256"], rows, parameters, Path(job["out"]), progress)
 
 

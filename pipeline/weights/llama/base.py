@@ -66,7 +66,7 @@ class Base:
 
 def read(path: Path) -> Base:
     """Reads a base. Raises UsageError for a file of another architecture, or with weights that are no plain llama's."""
-    said = header.read(path)
+    said = header.read_base(path)
     fields, data = said.fields, np.memmap(path, np.uint8, "r")
     architecture = fields.get("general.architecture")
     if architecture != ARCHITECTURE:

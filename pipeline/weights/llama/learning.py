@@ -39,25 +39,36 @@ def examples_of(vocabulary: Vocabulary, rows: Sequence[Row], max_tokens: int) ->
     return found
 
 
+def learnable(frozen: base.Base, rows: Sequence[Row], parameters: Parameters) -> list[Example]:
+    """Returns the examples of the rows that can be learned. Raises UsageError where there is none."""
+    limit = min(parameters.max_tokens, frozen.shape.context)
+    examples = [example for example in examples_of(Vocabulary.of(frozen.fields), rows, limit) if example is not None]
+    if not examples:
+        raise UsageError(f"none of {len(rows)} rows can be trained on: one must fit in {limit} tokens, without a control token")
+    return examples
+
+
+def numbers_of(losses: Sequence[float], rows: Sequence[Row], examples: Sequence[Example], epochs: int) -> dict[str, Any]:
+    """Returns the numbers of Trained."""
+    return {
+        "loss_first": losses[0],
+        "loss_last": losses[-1],
+        "steps": len(losses),
+        "tokens": epochs * sum(example.answered for example in examples),
+        "left_out": len(rows) - len(examples),
+    }
+
+
 def train(
     path: Path, base_sha256: str, rows: Sequence[Row], parameters: Parameters, out: Path, progress: Progress
 ) -> dict[str, Any]:
     """Trains on a base, writes the adapter, and returns the numbers of Trained."""
     frozen = base.read(path)
-    limit = min(parameters.max_tokens, frozen.shape.context)
-    examples = [example for example in examples_of(Vocabulary.of(frozen.fields), rows, limit) if example is not None]
-    if not examples:
-        raise UsageError(f"none of {len(rows)} rows can be trained on: one must fit in {limit} tokens, without a control token")
+    examples = learnable(frozen, rows, parameters)
     learner = adapter.fresh(frozen, parameters.rank, parameters.alpha, parameters.seed)
     losses = list(steps(Llama(frozen, learner), examples, parameters, progress))
     adapter.write(learner, out, base_sha256)
-    return {
-        "loss_first": losses[0],
-        "loss_last": losses[-1],
-        "steps": len(losses),
-        "tokens": parameters.epochs * sum(example.answered for example in examples),
-        "left_out": len(rows) - len(examples),
-    }
+    return numbers_of(losses, rows, examples, parameters.epochs)
 
 
 def steps(model: Llama, examples: Sequence[Example], parameters: Parameters, progress: Progress) -> Iterator[float]:

@@ -3,10 +3,11 @@
 from pipeline.errors import UsageError
 from pipeline.weights.interface import Parameters, Progress, Row, Trained, Trainer
 from pipeline.weights.training.embedded import Embedded
+from pipeline.weights.training.trl import Trl
 
 __all__ = ["TRAINERS", "Parameters", "Progress", "Row", "Trained", "Trainer", "trainer"]
 
-TRAINERS: dict[str, type[Trainer]] = {"embedded": Embedded}
+TRAINERS: dict[str, type[Trainer]] = {"embedded": Embedded, "trl": Trl}
 
 
 def trainer(name: str) -> Trainer:

@@ -5,11 +5,11 @@ what a processor can do, and these round differently.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
-from pipeline.weights import bases, extras, worker
+from pipeline.weights import extras
 from pipeline.weights.interface import Parameters, Progress, Row, Trained
+from pipeline.weights.training.job import trained
 
 
 class Embedded:
@@ -23,15 +23,4 @@ class Embedded:
     def train(self, rows: Sequence[Row], parameters: Parameters, out: Path, progress: Progress) -> Trained:
         """See Trainer.train."""
         extras.require_small()
-        parameters.refuse_odd()
-        base = bases.named(self._base)
-        job = {
-            "kind": "train",
-            "base": str(base),
-            "base_sha256": bases.sha256_of(base),
-            "rows": [asdict(row) for row in rows],
-            "parameters": asdict(parameters),
-        }
-        with worker.drafted(out) as draft:
-            made = worker.run({**job, "out": str(draft)}, progress)
-        return Trained(file=out, **made)
+        return trained("embedded", self._base, rows, parameters, out, progress)

@@ -16,7 +16,7 @@ from pipeline.weights import worker
 from pipeline.weights.interface import Parameters, Row, Trained
 from pipeline.weights.training import trainer
 from pipeline.weights.training.embedded import Embedded
-from tests.weights.conftest import ROWS
+from tests.weights.training.conftest import ROWS
 
 PARAMETERS = Parameters(rank=2, alpha=4, epochs=2, batch=2, max_tokens=120, learning_rate=0.01)
 # Trains on the base that it is given, with a limit on how large a file may be, for so many epochs.
@@ -25,8 +25,8 @@ import resource, sys
 from dataclasses import replace
 from pathlib import Path
 from pipeline.weights.training.embedded import Embedded
-from tests.weights.conftest import ROWS
-from tests.weights.test_training import PARAMETERS
+from tests.weights.training.conftest import ROWS
+from tests.weights.training.test_training import PARAMETERS
 base, out, most, epochs = sys.argv[1:]
 if most:
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(most), int(most)))
@@ -44,7 +44,7 @@ def trained(base: Path, out: Path, parameters: Parameters = PARAMETERS, rows: li
 
 def script(base: Path, out: Path, most: str, epochs: int) -> "subprocess.Popen[str]":
     command = [sys.executable, "-c", SCRIPT, str(base), str(out), most, str(epochs)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3])
 
 
 def test_the_same_rows_and_seed_give_the_same_bytes(tiny: Path, tmp_path: Path) -> None:
@@ -95,6 +95,13 @@ def test_what_makes_no_sense_is_refused(
 ) -> None:
     with pytest.raises(UsageError, match=message):
         trained(tiny, tmp_path / "a.gguf", parameters, rows)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_loss_that_runs_away_is_reported(tiny: Path, tmp_path: Path) -> None:
+    wild = replace(PARAMETERS, learning_rate=1e38, epochs=4)
+    with pytest.raises(TrainingError, match="the loss is nan; a smaller learning rate may help"):
+        trained(tiny, tmp_path / "a.gguf", wild)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -157,7 +164,7 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPat
 
 def test_another_trainer() -> None:
     assert trainer("embedded").name == "embedded"
-    with pytest.raises(UsageError, match="'magic' is no trainer; there are embedded"):
+    with pytest.raises(UsageError, match="'magic' is no trainer; there are embedded and trl"):
         trainer("magic")
 
 

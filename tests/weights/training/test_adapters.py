@@ -14,7 +14,7 @@ from pipeline.errors import DamageError, UsageError
 from pipeline.weights import adapters, bases
 from pipeline.weights.interface import Parameters
 from pipeline.weights.training.embedded import Embedded
-from tests.weights.conftest import ROWS
+from tests.weights.training.conftest import ROWS
 
 Damage = Callable[[bytes], bytes]
 DAMAGED: dict[str, tuple[Damage, str]] = {
@@ -180,6 +180,15 @@ def test_a_base_that_changed_is_another_base(tiny: Path, trained: bytes, tmp_pat
         adapters.verified(tmp_path, kept(tmp_path, trained), bases.sha256_of(other), other)
 
 
+def test_a_base_that_is_cut_short_is_refused_with_the_reason(tiny: Path, trained: bytes, tmp_path: Path) -> None:
+    other = tmp_path / "other.gguf"
+    other.write_bytes(tiny.read_bytes()[:-1])
+    with pytest.raises(UsageError, match=r"other\.gguf is cut short: .* install the weights again"):
+        adapters.verified(tmp_path, kept(tmp_path, trained), bases.sha256_of(tiny), other)
+    with pytest.raises(UsageError, match=r"other\.gguf is cut short: .* install the weights again"):
+        Embedded(other).train(ROWS, Parameters(), tmp_path / "a.gguf", lambda done, of: None)
+
+
 def test_a_full_disk_leaves_nothing(tiny: Path, trained: bytes, tmp_path: Path) -> None:
     file = tmp_path / "new.gguf"
     file.write_bytes(trained)
@@ -190,7 +199,7 @@ def test_a_full_disk_leaves_nothing(tiny: Path, trained: bytes, tmp_path: Path) 
         "except OSError as error: print(error.strerror, error.filename)"
     )
     command = [sys.executable, "-c", code, str(tmp_path), str(file), str(tiny)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2], check=True)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[3], check=True)
     assert done.stdout.startswith("File too large") and str(adapters.folder(tmp_path)) in done.stdout
     assert list(adapters.folder(tmp_path).iterdir()) == [] and file.read_bytes() == trained
 

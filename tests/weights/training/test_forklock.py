@@ -16,7 +16,7 @@ from pipeline.weights import forklock
 from pipeline.weights.interface import Parameters, Row
 from pipeline.weights.llama import certainty
 from pipeline.weights.training.embedded import Embedded
-from tests.weights.conftest import ROWS
+from tests.weights.training.conftest import ROWS
 
 
 @pytest.mark.parametrize(
