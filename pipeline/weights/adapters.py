@@ -116,13 +116,13 @@ def _misshapen(said: Header, base: Header) -> str:
     shapes = {tensor.name: tensor.shape for tensor in said.tensors}
     if not shapes or len(shapes) < len(said.tensors):
         return "holds no tensors" if not shapes else "holds a tensor twice"
-    rank = min(min(shape, default=0) for shape in shapes.values())
+    rank = next((shape[0] for name, shape in sorted(shapes.items()) if name.endswith(_HALVES[0]) and shape), 0)
     for tensor in said.tensors:
         name, half = tensor.name[:-7], tensor.name[-7:]
         if name not in layers or half not in _HALVES:
             return f"holds {tensor.name}, which the base has not"
         outs, ins = layers[name]
-        wanted = (rank, ins) if half == ".lora_a" else (outs, rank)
+        wanted = (rank, ins) if half == _HALVES[0] else (outs, rank)
         if tensor.shape != wanted or tensor.kind != FLOAT32 or rank < 1:
             return f"holds {tensor.name} in the shape {tensor.shape}; the base wants {wanted}, as float32"
     halves = {name[:-7] + half for name in shapes for half in _HALVES}

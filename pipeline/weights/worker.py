@@ -68,7 +68,9 @@ def drafted(out: Path) -> Iterator[Path]:
 
 
 def _started() -> Any:
-    environment = {**os.environ, **_ONE_THREAD, "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(Path(pipeline.__path__[0]).parent)}
+    ours, theirs = str(Path(pipeline.__path__[0]).parent), os.environ.get("PYTHONPATH")
+    found = {"PYTHONPATH": os.pathsep.join([ours, theirs] if theirs else [ours])}
+    environment = {**os.environ, **_ONE_THREAD, **found, "HF_HUB_OFFLINE": "1"}
     with keyboard.deferred():
         process = subprocess.Popen(
             _COMMAND,

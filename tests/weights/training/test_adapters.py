@@ -5,13 +5,17 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from pipeline.errors import DamageError, UsageError
-from pipeline.weights import adapters, bases
+from pipeline.weights import adapters, bases, header
+from pipeline.weights.header import BrokenError
 from pipeline.weights.interface import Parameters
 from pipeline.weights.training.embedded import Embedded
 from tests.weights.training.conftest import ROWS
@@ -88,6 +92,32 @@ def kept(warehouse: Path, data: bytes, name: str = "") -> str:
     adapters.folder(warehouse).mkdir(exist_ok=True)
     (adapters.folder(warehouse) / f"{name}.gguf").write_bytes(data)
     return name
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_no_other_bytes_are_ever_taken(tiny: Path, trained: bytes, tmp_path: Path, data: st.DataObject) -> None:
+    """Whatever became of a file, it is refused in words; and its header alone is read or refused, never more."""
+    place = data.draw(st.integers(0, len(trained) - 1))
+    change = data.draw(st.sampled_from(["cut", "byte", "word"]))
+    if change == "cut":
+        changed = trained[:place]
+    else:
+        new = data.draw(st.binary(min_size=1, max_size=1) if change == "byte" else st.binary(min_size=8, max_size=8))
+        changed = (trained[:place] + new + trained[place + len(new) :])[: len(trained)]
+    path = tmp_path / "changed.gguf"
+    path.write_bytes(changed)
+    with suppress(BrokenError):
+        header.read(path)
+    if changed != trained:
+        sha256 = kept(tmp_path, changed, hashlib.sha256(trained).hexdigest())
+        with pytest.raises(DamageError):
+            adapters.verified(tmp_path, sha256, bases.sha256_of(tiny), tiny)
+
+
+def test_a_rank_beyond_what_layers_have_is_an_adapter_all_the_same(tiny: Path, tmp_path: Path) -> None:
+    Embedded(tiny).train(ROWS, Parameters(rank=40), tmp_path / "a.gguf", lambda done, of: None)
+    assert adapters.put(tmp_path, tmp_path / "a.gguf", tiny)
 
 
 def test_what_is_put_in_comes_out(tiny: Path, trained: bytes, tmp_path: Path) -> None:
