@@ -94,7 +94,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         scene = tiny_llama.scene(tiny_llama.write(Path(folder) / "tiny.gguf"))
         made = {"torch": torch.__version__.partition("+")[0], **recorded(*scene)}
-    Path(sys.argv[1]).write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
+    Path(sys.argv[1]).write_text(json.dumps(made) + "\n", encoding="utf-8")
     return 0
 
 

@@ -66,8 +66,8 @@ def running(timeout: float, adapter: Path | None = None) -> Iterator[Endpoint]:
     try:
         server = xllamacpp.Server(parameters)
     except (RuntimeError, OSError, ValueError) as error:
-        worn = f" with {adapter}" if adapter is not None else ""
-        raise ServerError(f"{path.name}: the embedded model does not start{worn}: {error}") from error
+        with_what = f" with {adapter}" if adapter is not None else ""
+        raise ServerError(f"{path.name}: the embedded model does not start{with_what}: {error}") from error
     try:
         yield Endpoint(f"{server.listening_address}/v1", NAME, timeout, key, said_as=NAME)
     finally:

@@ -33,7 +33,7 @@ def base_sha256() -> str:
 def put(warehouse: Path, file: Path, base: Path | None = None) -> str:
     """Moves a finished adapter in, and returns its hash; it is on disk and whole under its name, or not there.
 
-    Raises DamageError for a file that is no adapter of the base, OSError where it can't be written; then the file stays.
+    Raises DamageError for a file that is not an adapter of the base, OSError where it can't be written; then the file stays.
     """
     if reason := _unfit(file, bases.named(base)) or _not_finite(file):
         raise DamageError(f"{file} {reason}; nothing was kept of it")
@@ -48,7 +48,7 @@ def put(warehouse: Path, file: Path, base: Path | None = None) -> str:
 def verified(warehouse: Path, sha256: str, base_sha256: str, base: Path | None = None) -> Path:
     """Returns the file of an adapter that may be loaded now: it was read to its end, and belongs to the base.
 
-    Raises DamageError, which says what is wrong with it; UsageError for what is no hash.
+    Raises DamageError, which says what is wrong with it; UsageError for something else than a hash.
     """
     if not _NAME.fullmatch(sha256):
         raise UsageError(f"{sha256!r} names no adapter: a sha256 has 64 digits; next: `{command('adapter', 'list')}`")
@@ -91,7 +91,7 @@ def _change(path: Path) -> str:
 
 
 def _unfit(path: Path, base: Path, base_sha256: str | None = None) -> str:
-    """Says why a file is no adapter of a base; nothing where it is."""
+    """Says why a file is not an adapter of a base; nothing where it is."""
     try:
         said = header.read(path)
     except BrokenError as error:
@@ -102,9 +102,9 @@ def _unfit(path: Path, base: Path, base_sha256: str | None = None) -> str:
     if fields.get("general.architecture") != ARCHITECTURE:
         return f"is of the architecture {fields.get('general.architecture')}, and the base of {ARCHITECTURE}"
     if fields.get("general.type") != "adapter" or fields.get(TYPE_KEY) != LORA:
-        return "is no LoRA adapter"
+        return "is not a LoRA adapter"
     if not isinstance(alpha, float) or not 0 < alpha < float("inf"):
-        return f"has the alpha {alpha}, which is no scale"
+        return f"has the alpha {alpha}; it must be a number above 0"
     if fields.get(BASE_KEY) != wanted:
         return f"belongs to another base: {str(fields.get(BASE_KEY))[:12]}, and this one is {wanted[:12]}"
     return _misshapen(said, header.read_base(base))
@@ -120,7 +120,7 @@ def _misshapen(said: Header, base: Header) -> str:
     for tensor in said.tensors:
         name, half = tensor.name[:-7], tensor.name[-7:]
         if name not in layers or half not in _HALVES:
-            return f"holds {tensor.name}, which the base has not"
+            return f"holds {tensor.name}, which the base does not have"
         outs, ins = layers[name]
         wanted = (rank, ins) if half == _HALVES[0] else (outs, rank)
         if tensor.shape != wanted or tensor.kind != FLOAT32 or rank < 1:
@@ -134,4 +134,4 @@ def _not_finite(path: Path) -> str:
     from pipeline.weights.llama import adapter
 
     broken = adapter.not_finite(adapter.read(path))
-    return f"holds a number in {broken} that is none" if broken else ""
+    return f"holds a number in {broken} that is not finite" if broken else ""

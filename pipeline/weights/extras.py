@@ -1,4 +1,4 @@
-"""What training needs beside everything else: extras, imported where they are used and nowhere else."""
+"""What training needs in addition: extras, imported where they are used and nowhere else."""
 
 from importlib.util import find_spec
 

@@ -13,7 +13,7 @@ from typing import IO, Any
 from pipeline.errors import UsageError
 
 ARCHITECTURE = "llama"
-# What the file of an adapter says of it, beside its architecture.
+# What the file of an adapter says of it, next to its architecture.
 LORA, TYPE_KEY, ALPHA_KEY, BASE_KEY = "lora", "adapter.type", "adapter.lora.alpha", "distillery.base_sha256"
 FLOAT32 = 0
 _MAGIC, _VERSIONS = b"GGUF", (2, 3)
@@ -25,7 +25,7 @@ _LONGEST, _MOST_DIMENSIONS = 1 << 24, 8
 
 
 class BrokenError(ValueError):
-    """A file is no GGUF file, or not all of one; the text goes on from its name."""
+    """A file is not GGUF, or not all of one. The text follows the name of the file: `is cut short`."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def read(path: Path) -> Header:
         if size == 0:
             raise BrokenError("is empty")
         if (magic := stream.read(4)) != _MAGIC:
-            raise BrokenError("holds zeros" if not any(magic) else "is no GGUF file")
+            raise BrokenError("holds zeros" if not any(magic) else "is not a GGUF file")
         try:
             return _read(_Reader(stream, size), size)
         except (UnicodeDecodeError, KeyError, RecursionError):

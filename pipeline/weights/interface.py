@@ -13,7 +13,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Row:
-    """A question and the answer to learn. weight: how much the answer counts beside others, 0 for one that is left out."""
+    """A question and the answer to learn. weight: how much the answer counts among others; 0 leaves it out."""
 
     prompt: str
     answer: str

@@ -22,7 +22,7 @@ from pipeline.disk import to_disk
 from pipeline.errors import TrainingError, UsageError
 from pipeline.weights.interface import Progress
 
-# What libraries print is no message.
+# Begins each message: all else is what libraries print.
 MARK = "\x1e"
 _ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 _COMMAND = (sys.executable, "-P", "-m", "pipeline.weights.llama")

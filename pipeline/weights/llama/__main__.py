@@ -28,8 +28,8 @@ def done(job: dict[str, Any]) -> dict[str, Any]:
         say(done=number, of=steps)
 
     if job["kind"] == "measure":
-        worn = job["adapter"] and Path(job["adapter"])
-        return certainty.measure(Path(job["base"]), worn, rows, progress)
+        adapter = job["adapter"] and Path(job["adapter"])
+        return certainty.measure(Path(job["base"]), adapter, rows, progress)
     parameters = Parameters(**job["parameters"])
     if job["kind"] == "trl":
         from pipeline.weights.llama import with_trl
@@ -54,4 +54,5 @@ def main() -> None:
             say(system=[error.errno, error.strerror, error.filename])
 
 
-main()
+if __name__ == "__main__":
+    main()

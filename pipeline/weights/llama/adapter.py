@@ -81,5 +81,5 @@ def _holds(path: Path, adapter: Adapter) -> bool:
 
 
 def not_finite(adapter: Adapter) -> str | None:
-    """Returns the first tensor with a number that is none, or infinite."""
+    """Returns the first tensor with a number that is not finite; None where all are."""
     return next((name for name, value in sorted(adapter.values.items()) if not np.isfinite(value).all()), None)

@@ -65,7 +65,7 @@ class Base:
 
 
 def read(path: Path) -> Base:
-    """Reads a base. Raises UsageError for a file of another architecture, or with weights that are no plain llama's."""
+    """Reads a base. Raises UsageError for a file of another architecture, or with weights that a plain llama does not have."""
     said = header.read_base(path)
     fields, data = said.fields, np.memmap(path, np.uint8, "r")
     architecture = fields.get("general.architecture")
@@ -103,7 +103,7 @@ def _floats(data: Any, tensor: header.Tensor) -> Array:
 
 
 def _refuse_odd(base: Base) -> None:
-    """Biases, scaled rotation and experts would be passed over in silence."""
+    """Biases, scaled rotation and experts would be ignored."""
     known = {"token_embd.weight", "output.weight", "output_norm.weight"}
     known |= {
         f"blk.{block}.{layer}.weight" for block in range(base.shape.blocks) for layer in (*LINEAR, "attn_norm", "ffn_norm")
@@ -111,4 +111,4 @@ def _refuse_odd(base: Base) -> None:
     odd = sorted(base.weights.keys() - known) + sorted(name for name in base.fields if ".rope.scaling." in name)
     missing = sorted(known - {"output.weight"} - base.weights.keys())
     if odd or missing:
-        raise UsageError(f"{base.path}: no plain llama model: {', '.join([*odd, *missing][:5])}; it can't be trained here")
+        raise UsageError(f"{base.path}: not a plain llama model: {', '.join([*odd, *missing][:5])}; it can't be trained here")

@@ -47,11 +47,11 @@ def positions(logs: Array) -> tuple[Any, Any]:
     return first >= LOCK_SHARE, (entropies(logs) >= FORK_NATS) & (second >= FORK_SECOND_SHARE)
 
 
-def measure(path: Path, worn: Path | None, rows: Sequence[Row], progress: Progress) -> dict[str, Any]:
+def measure(path: Path, changed_by: Path | None, rows: Sequence[Row], progress: Progress) -> dict[str, Any]:
     """Measures a base, and the same with an adapter; returns what ForkLock holds."""
     frozen = base.read(path)
     plain = Llama(frozen, None)
-    changed = plain if worn is None else Llama(frozen, adapter.read(worn))
+    changed = plain if changed_by is None else Llama(frozen, adapter.read(changed_by))
     limit = min(_MOST_TOKENS, frozen.shape.context)
     examples = [example for example in examples_of(Vocabulary.of(frozen.fields), rows, limit) if example is not None]
     means = {name: Means() for name in ("base_at_locks", "base_at_forks", "at_locks", "at_forks")}

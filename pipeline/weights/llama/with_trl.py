@@ -38,7 +38,7 @@ def train(job: dict[str, Any], rows: Sequence[Row], parameters: Parameters, prog
     trainer.model.save_pretrained(job["peft"])
     learned = adapter_of(frozen, parameters.alpha, get_peft_model_state_dict(trainer.model))
     if broken := adapter.not_finite(learned):
-        raise TrainingError(f"{broken} came out with numbers that are none; a smaller learning rate may help")
+        raise TrainingError(f"{broken} came out with numbers that are not finite; a smaller learning rate may help")
     adapter.write(learned, Path(job["out"]), job["base_sha256"])
     return numbers_of(losses, rows, examples, parameters.epochs)
 

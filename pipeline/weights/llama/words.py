@@ -14,7 +14,7 @@ from typing import Any
 from pipeline.errors import UsageError
 
 START, END = "<|im_start|>", "<|im_end|>"
-_CONTROL = 3  # the type of a token that is no text
+_CONTROL = 3  # the type of a token that stands for no text
 _PRE_TOKENIZERS = ("smollm",)
 _SYSTEM = re.compile(re.escape(START) + r"system(?:\n|\\n)(.*?)" + re.escape(END), re.DOTALL)
 # What llama.cpp takes for white space; Python's own has four more.

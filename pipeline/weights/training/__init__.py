@@ -13,5 +13,5 @@ TRAINERS: dict[str, type[Trainer]] = {"embedded": Embedded, "trl": Trl}
 def trainer(name: str) -> Trainer:
     """Returns a trainer by its name. Raises UsageError for another one."""
     if name not in TRAINERS:
-        raise UsageError(f"{name!r} is no trainer; there are {' and '.join(TRAINERS)}")
+        raise UsageError(f"{name!r} is not a trainer; there are {' and '.join(TRAINERS)}")
     return TRAINERS[name]()

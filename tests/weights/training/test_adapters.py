@@ -24,7 +24,7 @@ Damage = Callable[[bytes], bytes]
 DAMAGED: dict[str, tuple[Damage, str]] = {
     "empty": (lambda data: b"", "is empty"),
     "zeros": (lambda data: bytes(len(data)), "holds zeros"),
-    "text": (lambda data: b"version https://example.org/spec", "is no GGUF file"),
+    "text": (lambda data: b"version https://example.org/spec", "is not a GGUF file"),
     "cut in its data": (lambda data: data[: len(data) // 2], "is cut short"),
     "cut by one byte": (lambda data: data[:-1], "is cut short"),
     "cut in its header": (lambda data: data[:100], "ends in the middle of its header, after 100 bytes"),
@@ -41,16 +41,19 @@ A, B = (2, 16), (16, 2)
 # Fields and tensors of a file that was written by somebody else, with what is wrong in it.
 FOREIGN: dict[str, tuple[dict[str, Any], str]] = {
     "another architecture": ({"architecture": "qwen2"}, "is of the architecture qwen2, and the base of llama"),
-    "a whole model": ({"type": "model"}, "is no LoRA adapter"),
-    "another kind of adapter": ({"lora": "dora"}, "is no LoRA adapter"),
+    "a whole model": ({"type": "model"}, "is not a LoRA adapter"),
+    "another kind of adapter": ({"lora": "dora"}, "is not a LoRA adapter"),
     "no alpha": ({"alpha": float("nan")}, "has the alpha nan"),
     "alpha of zero": ({"alpha": 0.0}, "has the alpha 0.0"),
     "another base": ({"base": "0" * 64}, "belongs to another base: 000000000000, and this one is "),
     "no base": ({"base": None}, "belongs to another base: None"),
     "a wrong shape": ({"tensors": {"blk.0.attn_q.weight.lora_a": (2, 17), "blk.0.attn_q.weight.lora_b": B}}, r"\(2, 17\)"),
     "two ranks": ({"tensors": {"blk.0.attn_q.weight.lora_a": A, "blk.0.attn_q.weight.lora_b": (16, 3)}}, r"\(16, 3\)"),
-    "a block too many": ({"tensors": {"blk.9.attn_q.weight.lora_a": A, "blk.9.attn_q.weight.lora_b": B}}, "the base has not"),
-    "no layer": ({"tensors": {"token_embd.weight.lora_a": A, "token_embd.weight.lora_b": B}}, "the base has not"),
+    "a block too many": (
+        {"tensors": {"blk.9.attn_q.weight.lora_a": A, "blk.9.attn_q.weight.lora_b": B}},
+        "the base does not have",
+    ),
+    "no layer": ({"tensors": {"token_embd.weight.lora_a": A, "token_embd.weight.lora_b": B}}, "the base does not have"),
     "half a layer": ({"tensors": {"blk.0.attn_q.weight.lora_a": A}}, "only half of blk.0.attn_q.weight"),
     "no tensors": ({"tensors": {}}, "holds no tensors"),
 }
@@ -161,7 +164,7 @@ def test_a_flipped_file_is_refused(tiny: Path, trained: bytes, tmp_path: Path, c
 
 
 @pytest.mark.parametrize("said", [*FOREIGN.values()], ids=[*FOREIGN])
-def test_a_file_that_is_no_adapter_of_the_base_is_refused_with_the_reason(
+def test_a_file_that_is_not_an_adapter_of_the_base_is_refused_with_the_reason(
     tiny: Path, tmp_path: Path, said: tuple[dict[str, Any], str]
 ) -> None:
     changed, reason = said
@@ -179,8 +182,8 @@ def test_the_same_file_by_hand_is_taken(tiny: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_a_number_that_is_none_is_not_put_in(tiny: Path, tmp_path: Path, value: float) -> None:
-    with pytest.raises(DamageError, match=r"a number in blk\.0\.attn_q\.weight\.lora_a that is none"):
+def test_a_number_that_is_not_finite_is_refused(tiny: Path, tmp_path: Path, value: float) -> None:
+    with pytest.raises(DamageError, match=r"a number in blk\.0\.attn_q\.weight\.lora_a that is not finite"):
         adapters.put(tmp_path, written(tmp_path / "new.gguf", tiny, {"value": value}), tiny)
 
 
@@ -193,7 +196,7 @@ def test_an_adapter_that_is_not_there(tiny: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "abc", "A" * 64, "../" * 20 + "abcd", "a" * 64 + "\n"])
-def test_what_is_no_hash_names_no_adapter(tiny: Path, tmp_path: Path, name: str) -> None:
+def test_only_a_hash_names_an_adapter(tiny: Path, tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError, match="names no adapter"):
         adapters.verified(tmp_path, name, bases.sha256_of(tiny), tiny)
 

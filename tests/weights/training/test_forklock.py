@@ -44,7 +44,7 @@ def test_the_entropy_of_as_many_equal_tokens() -> None:
     assert certainty.entropies(logs) == pytest.approx([np.log(8)] * 3)
 
 
-def test_the_base_beside_itself(tiny: Path) -> None:
+def test_the_base_without_an_adapter(tiny: Path) -> None:
     rows = [*ROWS, Row("<|im_end|>", "no"), Row("Long?", "x" * 2000)]
     found = forklock.measure(None, rows, tiny)
     assert (found.positions, found.left_out) == (17 * 5, 2)

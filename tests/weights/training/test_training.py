@@ -164,7 +164,7 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPat
 
 def test_another_trainer() -> None:
     assert trainer("embedded").name == "embedded"
-    with pytest.raises(UsageError, match="'magic' is no trainer; there are embedded and trl"):
+    with pytest.raises(UsageError, match="'magic' is not a trainer; there are embedded and trl"):
         trainer("magic")
 
 
