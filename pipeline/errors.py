@@ -67,6 +67,10 @@ class ServerError(DistillError):
     """A server with a model can't be reached, or can't do what it is asked."""
 
 
+class TrainingError(DistillError):
+    """An adapter could not be trained, or a model could not be measured."""
+
+
 class GateError(DistillError):
     """A gate or a check failed; nothing was published."""
 

