@@ -20,6 +20,7 @@ LAYERS = (
     ("cli",),
     ("release",),
     ("audit",),
+    ("weights",),
     ("acceptance", "replay", "query"),
     ("search", "trace"),
     ("runner",),
@@ -48,6 +49,7 @@ HOMES = {
     "filelock": {"store"},
     "openai": {"replay"},
     "orjson": {"collect", "cli"},
+    "pydantic_monty": {"weights"},
     "polars": {"reader"},
     "rich": {"cli"},
     "sqlglot": {"models"},
@@ -74,6 +76,7 @@ CLI_KNOWS = {
     "trace",
     "upkeep",
     "version",
+    "weights",
 }
 
 each_file = pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Weights as the last resort: tasks with executable truth, a sandbox for answers, a sampler without hidden defaults."""
