@@ -1,8 +1,10 @@
 """Model code in the sandbox: right values pass, and nothing else does. Skipped where the extra local-train is not installed."""
 
 import json
-import os
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -13,12 +15,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import keyboard
 from pipeline.errors import UsageError
 from pipeline.weights import sandbox as room
 from pipeline.weights.sandbox import Sandbox, differs, opened
 
 needs_sandbox = pytest.mark.skipif(not room.is_installed(), reason="the extra local-train is not installed; make setup-train")
+ROOT = Path(__file__).parent.parent.parent
 SECRET = 421_903
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXTS
@@ -256,14 +258,31 @@ def test_a_worker_that_is_killed_is_no_verdict_on_the_code(sandbox: Sandbox) -> 
     assert sandbox.judge("def f(): return 1", "f", ["f()"], [1]).verdict == "passed"
 
 
+INTERRUPTED = """
+import os
+from pipeline import keyboard
+from pipeline.weights.sandbox import opened
+
+with opened() as sandbox, keyboard.listening():
+    sandbox.judge("def f(): return 1", "f", ["f()"], [1])
+    print("ready", flush=True)
+    try:
+        sandbox.judge("def f():\\n    while True: pass", "f", ["f()"], [1])
+    except KeyboardInterrupt:
+        print("stopped", flush=True)
+        os._exit(0)
+"""
+
+
 @needs_sandbox
 def test_ctrl_c_does_not_wait_for_the_code() -> None:
-    """The signal comes while a loop runs in the sandbox: its worker is killed, and the exception comes up."""
-    with opened() as held, keyboard.listening():
-        held.judge("def f(): return 1", "f", ["f()"], [1])
-        threading.Timer(0.3, os.kill, (os.getpid(), 2)).start()
-        with pytest.raises(KeyboardInterrupt):
-            held.judge("def f():\n    while True: pass", "f", ["f()"], [1])
+    """The signal comes while a loop runs in the sandbox: its worker is killed, so the exception comes up at once."""
+    with subprocess.Popen([sys.executable, "-c", INTERRUPTED], stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        assert process.stdout is not None and process.stdout.readline() == "ready\n"
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.read() == "stopped\n"
+    assert process.returncode == 0
 
 
 def test_where_it_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
