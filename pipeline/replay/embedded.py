@@ -39,8 +39,14 @@ def is_installed() -> bool:
 
 
 @contextmanager
-def running(timeout: float) -> Iterator[Endpoint]:
+def running(
+    timeout: float, *, adapter: Path | None = None, slots: int = 1, context_tokens: int = _CONTEXT_TOKENS
+) -> Iterator[Endpoint]:
     """Yields the model behind a server on this machine's own address, with a key that nobody else knows.
+
+    adapter:        a LoRA to put on it, a file that was verified just now: llama.cpp loads a damaged one without a word
+    slots:          so many answers at once, each with a context of its own
+    context_tokens: for prompt and answer, in each slot
 
     Raises UsageError where it is not installed, ServerError where it does not start.
     """
@@ -52,15 +58,18 @@ def running(timeout: float) -> Iterator[Endpoint]:
     key = secrets.token_hex(16)
     parameters = xllamacpp.CommonParams()
     parameters.model.path = str(path)
-    parameters.n_ctx, parameters.n_parallel = _CONTEXT_TOKENS, 1
+    parameters.n_ctx, parameters.n_parallel = context_tokens * slots, slots
     parameters.hostnames, parameters.port = ["127.0.0.1"], 0
     parameters.api_keys, parameters.verbosity = [key], -1
     parameters.offline = True
+    if adapter is not None:
+        parameters.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(adapter), 1.0)]
     parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = _THREADS
     try:
         server = xllamacpp.Server(parameters)
     except (RuntimeError, OSError, ValueError) as error:
-        raise ServerError(f"{path.name}: the embedded model does not start: {error}") from error
+        with_what = f" with the adapter {adapter}" if adapter is not None else ""
+        raise ServerError(f"{path.name}: the embedded model does not start{with_what}: {error}") from error
     try:
         yield Endpoint(f"{server.listening_address}/v1", NAME, timeout, key, said_as=NAME)
     finally:

@@ -48,10 +48,14 @@ class Endpoint:
 
     def ask(self, messages: Messages) -> Answer:
         """Returns the model's answer. Raises ServerError where there is none, after some tries where that may help."""
+        return self.complete(messages, PARAMETERS)[0]
+
+    def complete(self, messages: Messages, parameters: dict[str, Any]) -> tuple[Answer, Any]:
+        """Returns the answer with parameters of one's own, and what the server said of it beside the text."""
         with _client(self) as client, _explained(self):
             started = time.monotonic()
             # Not every server answers in the shape that the client's types promise.
-            reply: Any = client.chat.completions.create(model=self.model, messages=messages, **PARAMETERS)
+            reply: Any = client.chat.completions.create(model=self.model, messages=messages, **parameters)
             took = int((time.monotonic() - started) * 1000)
         choices = getattr(reply, "choices", None)
         if not choices:
@@ -60,7 +64,7 @@ class Endpoint:
         usage = getattr(reply, "usage", None)
         counted = [getattr(usage, name, None) for name in ("prompt_tokens", "completion_tokens")]
         prompt, completion = (number if isinstance(number, int) else None for number in counted)
-        return Answer(self.hidden(_readable(text)), took, prompt, completion)
+        return Answer(self.hidden(_readable(text)), took, prompt, completion), choices[0]
 
     def hidden(self, text: str) -> str:
         """Returns a text without the key, whoever put it there."""
