@@ -1,7 +1,7 @@
 """A model asked with every sampling parameter spelled out.
 
-llama.cpp cuts off unlikely tokens by default (top_k 40, top_p 0.95, min_p 0.05), so a temperature alone says little: all of them
-are sent, always. A single question with the same seed gets the same answer. Several that are answered at once share batches, and
+llama.cpp cuts off unlikely tokens by default (top_k 40, top_p 0.95, min_p 0.05), so a temperature alone says little: everything
+is sent, always. A single question with the same seed gets the same answer. Several that are answered at once share batches, and
 sums of floats come out in another order: then an answer may differ from one time to the next.
 """
 
