@@ -104,19 +104,26 @@ class Sampler:
 
 @contextmanager
 def model(
-    name: str, *, base_url: str | None = None, adapter: Path | None = None, timeout: float = 120.0, slots: int = SLOTS
+    name: str,
+    *,
+    base_url: str | None = None,
+    adapter: Path | None = None,
+    timeout: float = 120.0,
+    slots: int = SLOTS,
+    local_only: bool = False,
 ) -> Iterator[Sampler]:
     """Yields a model: `embedded`, or one of that name on the server at base_url.
 
-    adapter: for the embedded model alone, a file that was verified just now; sent with its scale each time
-    slots:   so many answers of the embedded model at once
+    adapter:    for the embedded model alone, a file that was verified just now; sent with its scale each time
+    slots:      so many answers of the embedded model at once
+    local_only: refuse a server that is not this machine
     """
     if name != embedded.NAME:
         if adapter is not None:
             raise UsageError(f"an adapter goes with the embedded model, not with {name!r} on a server")
         if base_url is None:
             raise UsageError(f"{name!r} is a model on a server; name that with --base-url URL")
-        yield Sampler(endpoint(base_url, name, timeout), None, "server")
+        yield Sampler(endpoint(base_url, name, timeout, local_only=local_only), None, "server")
         return
     scales = [{"id": 0, "scale": 1.0}] if adapter is not None else []
     with embedded.running(timeout, adapter=adapter, slots=slots, context_tokens=_SLOT_TOKENS) as running:

@@ -88,6 +88,21 @@ def numbered(path: Path, role: str, set: str | None = None) -> dict[int, Task]:
     return found
 
 
+def check_of(path: Path) -> Task:
+    """Returns the one task of a file that says how to check an answer; its prompt may be left out."""
+    found = list(_lines(path))
+    if len(found) != 1:
+        raise UsageError(
+            f"{path}: holds {len(found)} lines; an answer is checked with one, which has entry_point, calls, expected"
+        )
+    number, line = found[0]
+    try:
+        given = _object(line)
+        return _task({"prompt": given.get("entry_point"), **given}, path.stem, "practice", datetime.now(UTC), path.name)
+    except _Odd as odd:
+        raise UsageError(f"{path}:{number}: {odd}") from None
+
+
 def set_sha256(tasks: Sequence[Task]) -> str:
     """Returns a hash over what the tasks ask and expect, in whatever order they stand. An edited set has another.
 
