@@ -50,6 +50,7 @@ _MODULES = {module.__name__: module for module in (collections, functools, itert
 _NO_NAME = re.compile(r"name '(\w+)' is not defined")
 _NO_ATTRIBUTE = re.compile(r"(?:type object )?'(\w+)' (?:object )?has no attribute '(\w+)'")
 _NO_MEMBER = re.compile(r"module '([\w.]+)' has no attribute '(\w+)'")
+_TOO_LARGE = ("too deeply nested", "function too large")
 _OWN_LIMITS = ("The monty ", "Internal error in monty")
 # What `+` adds to a value of each type without changing it. It fails for what only turned into that type on its way out.
 _NEUTRAL: dict[type, str] = {str: "+ ''", list: "+ []", dict: "| {}"}
@@ -139,6 +140,8 @@ class Sandbox:
         try:
             return session.feed_run(code, print_callback=_drop)
         except monty.MontySyntaxError as error:
+            if any(sign in str(error) for sign in _TOO_LARGE):
+                raise _NotPassedError(UNSUPPORTED, f"{what}: {_short(error)}") from None
             raise _NotPassedError(FAILED, f"{what}: no Python: {_short(error)}") from None
         except monty.MontyCrashedError as error:
             self.close()

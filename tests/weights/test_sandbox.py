@@ -153,6 +153,8 @@ def test_calls_know_nothing_of_each_other(sandbox: Sandbox) -> None:
         ("def g():\n    yield 1\ndef f(): return next(g())", "unsupported"),
         ("def f(): return len(bytearray(1))", "unsupported"),
         ("def f(): return len('a'.translate(str.maketrans('b', 'c')))", "unsupported"),
+        ("def f(): return 1\nx = " + "+".join("1" * 20_000), "unsupported"),
+        ("def f(): return 1\nx = " + "<".join("1" * 20_000), "unsupported"),
         ("def f(): raise NotImplementedError", "failed"),
         ("def f(): raise TimeoutError('time')", "failed"),
         ("def f(): return undefined", "failed"),
