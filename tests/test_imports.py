@@ -53,6 +53,7 @@ HOMES = {
     "numpy": {"weights"},
     "openai": {"replay"},
     "orjson": {"collect", "cli"},
+    "pydantic_monty": {"weights"},
     "polars": {"reader"},
     "rich": {"cli"},
     "sqlglot": {"models"},

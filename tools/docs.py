@@ -87,19 +87,28 @@ def models_page(library: Library) -> str:
 def cli_page(group: click.Group) -> str:
     """Returns the page of the command: what every subcommand does, its arguments and its options."""
     lines = ["# The command `distill`", "", MARK.format(source="pipeline/cli/"), "", *_help(group), ""]
-    rows = [(_link(name), _help(command)[0]) for name, command in group.commands.items()]
+    rows = [(_link(name), _help(command)[0]) for name, command in _commands(group)]
     lines += _table(("command", "what it does"), rows)
     shown: dict[tuple[tuple[str, ...], ...], str] = {}
-    for name, command in group.commands.items():
+    for name, command in _commands(group):
         context = click.Context(command, info_name=f"distill {name}")
         lines += [f"## {name}", "", f"    {command.get_usage(context).removeprefix('Usage: ')}", "", *_help(command), ""]
         options = tuple(_options(command))
         if options in shown:
-            lines += [f"Its options are those of [{shown[options]}](#{shown[options]}).", ""]
+            lines += [f"Its options are those of [{shown[options]}](#{shown[options].replace(' ', '-')}).", ""]
         elif options:
             lines += _table(("option", "environment", "default", "meaning"), options)
             shown[options] = name
     return _page(lines)
+
+
+def _commands(group: click.Group) -> Iterator[tuple[str, click.Command]]:
+    """Yields every command by its full name; those of a group in its place."""
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from ((f"{name} {inner}", held) for inner, held in _commands(command))
+        else:
+            yield name, command
 
 
 def acceptance_page(library: Library) -> str:
@@ -174,7 +183,7 @@ def _codes(names: Iterable[str]) -> str:
 
 
 def _link(name: str) -> str:
-    return f"[`{name}`](#{name.replace('.', '')})"
+    return f"[`{name}`](#{name.replace('.', '').replace(' ', '-')})"
 
 
 def _page(lines: Iterable[str]) -> str:

@@ -17,6 +17,7 @@ from pipeline.cli.runs import RUN_COMMANDS
 from pipeline.cli.searching import search
 from pipeline.cli.shown import settings
 from pipeline.cli.states import diff, history, restore, vacuum
+from pipeline.cli.tasking import tasks
 from pipeline.cli.tracing import trace
 from pipeline.cli.trust import acceptance, audit_full
 from pipeline.version import product_version
@@ -68,6 +69,7 @@ COMMANDS = (
     *RUN_COMMANDS,
     *(sql, tables, receipts, search, trace, models),
     *(replay, replay_eval, replay_trend),
+    tasks,
     *(health, settings, acceptance, audit_full),
     *(history, diff, restore, vacuum, release_freeze),
     lock,

@@ -41,7 +41,8 @@ class Command(click.Command):
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
-        line = [info_name or str(self.name), *args]
+        group = parent.info_name if parent is not None and parent.parent is not None else None
+        line = [" ".join(filter(None, (group, info_name or str(self.name)))), *args]
         started = advice.start(Call(line))
         try:
             ctx = super().make_context(info_name, args, parent, **extra)

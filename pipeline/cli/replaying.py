@@ -10,6 +10,7 @@ import click
 from pipeline.cli.options import Command, Finite, as_of_option, data_option, json_option, sql_option, warehouse_option
 
 if TYPE_CHECKING:
+    from pipeline.reader import Warehouse
     from pipeline.replay import Asked, Replayed
 
 _SHOWN_TOKEN = 60
@@ -48,6 +49,32 @@ retriever_option = click.option(
 
 @click.command(cls=Command, short_help="Answer a task from evidence, behind a gate.")
 @click.option("--task", required=True, metavar="TEXT", help="What is to be done.")
+@click.option(
+    "--route", is_flag=True, help="Ask the model that the ledger knows to be best; refused where it is too thin to say."
+)
+@click.option(
+    "--task-type", metavar="T", default=None, help="With --route: the type of task to look up. [default: that of replays]"
+)
+@click.option(
+    "--best-of",
+    metavar="N",
+    type=click.IntRange(1, 256),
+    default=None,
+    help="Sample up to N answers, without evidence, and keep the first that passes --verify in place of the gate.",
+)
+@click.option(
+    "--verify",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    default=None,
+    help="With --best-of: one JSON line with entry_point, calls and expected, as a set of tasks has them.",
+)
+@click.option(
+    "--temperature",
+    type=click.FloatRange(min=0, min_open=True, max=10),
+    default=None,
+    help="With --best-of: how freely answers differ. [default: 0.7]",
+)
 @click.option("--local-only", is_flag=True, help="Refuse any server that is not this machine, and any escalation.")
 @click.option("--allow-escalation", is_flag=True, help="Ask --escalation-model where the gate refuses the first answer.")
 @click.option("--no-retrieval", is_flag=True, help="Give the model no evidence, for comparison; nothing that it says can pass.")
@@ -62,7 +89,19 @@ retriever_option = click.option(
 @warehouse_option
 @sql_option
 @json_option
-def replay(no_retrieval: bool, data: Path, warehouse: Path, sql: Path | None, as_json: bool, **options: Any) -> None:
+def replay(
+    no_retrieval: bool,
+    route: bool,
+    task_type: str | None,
+    best_of: int | None,
+    verify: Path | None,
+    temperature: float | None,
+    data: Path,
+    warehouse: Path,
+    sql: Path | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
     """Answer a task from the retrieval corpus with a small model, behind a gate that is code.
 
     What fits best is retrieved, a model answers from it, and the gate refuses an answer that hedges, cites nothing, or names
@@ -72,6 +111,8 @@ def replay(no_retrieval: bool, data: Path, warehouse: Path, sql: Path | None, as
     Exit codes: 0 passed, 1 the gate refused, 2 wrong usage, 3 no server, or none that can do it.
 
     \b
+    distill replay --task "..." --route --base-url http://localhost:11434/v1
+    distill replay --task "Write add(a, b)." --best-of 8 --verify add.json
     distill replay --task "Check with_retry for dead connections after a fail-over"
     distill replay --task "..." --model llama3.2 --base-url http://localhost:11434/v1 --local-only
     """
@@ -79,14 +120,49 @@ def replay(no_retrieval: bool, data: Path, warehouse: Path, sql: Path | None, as
     from pipeline.replay import Asked
     from pipeline.replay import replay as run
 
-    asked = Asked(retrieval=not no_retrieval, **options)
-    done = run(Warehouse(warehouse, sql=sql), data, asked)
+    held = Warehouse(warehouse, sql=sql)
+    if route or task_type is not None:
+        options |= _routed(held, route, task_type, options)
+    asked = Asked(retrieval=not no_retrieval and best_of is None, **options)
+    if best_of is None and verify is None and temperature is None:
+        done = run(held, data, asked)
+    else:
+        done = _best_of(held, data, asked, best_of, verify, temperature)
     if as_json:
         document = {"passed": done.passed, "attempts": list(done.records), "log": str(done.log), "note": done.note}
         click.echo(json.dumps(document, ensure_ascii=True))
     else:
         _show(done, asked)
     sys.exit(0 if done.passed else 1)
+
+
+def _routed(warehouse: "Warehouse", route: bool, task_type: str | None, options: dict[str, Any]) -> dict[str, Any]:
+    """Returns the model that the ledger picks, and by what, as options."""
+    from pipeline.cli.printing import one_line
+    from pipeline.errors import UsageError
+    from pipeline.weights import routing
+
+    if not route:
+        raise UsageError("--task-type is looked up only with --route")
+    if options["model"] is not None:
+        raise UsageError("--route picks the model, and --model names it; leave one of the two")
+    wanted = task_type or routing.REPLAYS
+    model, why = routing.route(warehouse, wanted, options["as_of"])
+    click.echo(one_line(f"routed to {model} for {wanted}: {why}"), err=True)
+    return {"model": model, "routed_by": wanted}
+
+
+def _best_of(
+    warehouse: "Warehouse", data: Path, asked: "Asked", most: int | None, verify: Path | None, temperature: float | None
+) -> "Replayed":
+    from pipeline.errors import UsageError
+    from pipeline.weights.bestof import TEMPERATURE, best_of
+    from pipeline.weights.tasks import check_of
+
+    if most is None or verify is None:
+        raise UsageError("--best-of N and --verify FILE go together: an answer is kept because it passes a check")
+    hot = TEMPERATURE if temperature is None else temperature
+    return best_of(warehouse, data, asked, check_of(verify), most=most, temperature=hot)
 
 
 def _show(done: "Replayed", asked: "Asked") -> None:

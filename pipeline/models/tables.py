@@ -15,7 +15,7 @@ from pipeline.models import read_header
 _COLUMN = re.compile(r'^    "?(\w+)"? (.+?)( not null)?,? -- (.*)$')
 CLOCK_COLUMNS = ("recorded_at", "load_id")
 # Rooms of tables that tell what was done: they grow between runs too, and no restore takes them back.
-_CHRONICLES = ("ops.", "replay.")
+_CHRONICLES = ("ops.", "replay.", "distill.")
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ class Asked:
     local_only:       refuse whatever leaves this machine
     allow_escalation: ask `escalation_model` where the gate refuses the first answer
     adapter:          returns the file of an adapter for the embedded model, verified; called before every load
+    routed_by:        the type of task whose ledger picked the model; None where a person did
     """
 
     task: str
@@ -41,6 +42,7 @@ class Asked:
     allow_escalation: bool = False
     as_of: str | None = None
     adapter: Callable[[], Path] | None = None
+    routed_by: str | None = None
 
     @property
     def first_model(self) -> str:
@@ -95,13 +97,16 @@ def attempt(asked: Asked, bundle: dict[str, Any], endpoint: Endpoint, replay_id:
     messages = prompt.messages_for(asked.task, bundle)
     answer = endpoint.ask(messages)
     fence = prompt.fence_of(asked.task, bundle) if bundle["records"] else ""
-    return _record(asked, bundle, endpoint, answer, judge(asked.task, bundle, answer.text, fence), replay_id, number)
+    return record_of(asked, bundle, endpoint, answer, judge(asked.task, bundle, answer.text, fence), replay_id, number)
 
 
-def _record(
+def record_of(
     asked: Asked, bundle: dict[str, Any], endpoint: Endpoint, answer: Answer, found: Judgement, replay_id: str, number: int
 ) -> Record:
-    """`run_id` and `task_id` are what the stream's lines have: an attempt is a run, and each replay a task of its own."""
+    """Returns what is logged of an answer.
+
+    `run_id` and `task_id` are what the stream's lines have: an attempt is a run, and each replay a task of its own.
+    """
     record: Record = {
         "schema_version": 1,
         "kind": "replay_run",
@@ -119,7 +124,9 @@ def _record(
         "prompt_hash": prompt.hash_of(prompt.messages_for(asked.task, bundle)),
         "model": endpoint.model,
         "endpoint": endpoint.name,
-        "parameters": model.PARAMETERS | {"timeout_s": asked.timeout},
+        "parameters": model.PARAMETERS
+        | {"timeout_s": asked.timeout}
+        | ({"routed_by": asked.routed_by} if asked.routed_by else {}),
         "answer": answer.text,
         "verdict": found.verdict,
         "claims": found.claims,

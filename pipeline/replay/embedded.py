@@ -41,10 +41,14 @@ def is_installed() -> bool:
 
 
 @contextmanager
-def running(timeout: float, adapter: Path | None = None) -> Iterator[Endpoint]:
+def running(
+    timeout: float, adapter: Path | None = None, *, slots: int = 1, context_tokens: int = _CONTEXT_TOKENS
+) -> Iterator[Endpoint]:
     """Yields the model behind a server on this machine's own address, with a key that nobody else knows.
 
-    adapter: changes what the model says; a file that `weights.adapters.verified` returned just now
+    adapter:        changes what the model says; a file that `weights.adapters.verified` returned just now
+    slots:          so many answers at once, each with a context of its own
+    context_tokens: for prompt and answer, in each slot
 
     Raises UsageError where it is not installed, ServerError where it does not start.
     """
@@ -56,7 +60,7 @@ def running(timeout: float, adapter: Path | None = None) -> Iterator[Endpoint]:
     key = secrets.token_hex(16)
     parameters = xllamacpp.CommonParams()
     parameters.model.path = str(path)
-    parameters.n_ctx, parameters.n_parallel = _CONTEXT_TOKENS, 1
+    parameters.n_ctx, parameters.n_parallel = context_tokens * slots, slots
     parameters.hostnames, parameters.port = ["127.0.0.1"], 0
     parameters.api_keys, parameters.verbosity = [key], -1
     parameters.offline = True

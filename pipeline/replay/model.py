@@ -48,19 +48,25 @@ class Endpoint:
 
     def ask(self, messages: Messages) -> Answer:
         """Returns the model's answer. Raises ServerError where there is none, after some tries where that may help."""
+        return self.complete(messages, PARAMETERS)[0]
+
+    def complete(self, messages: Messages, parameters: dict[str, Any]) -> tuple[Answer, Any]:
+        """Returns the answer with parameters of one's own, and what the server said of it beside the text."""
         with _client(self) as client, _explained(self):
             started = time.monotonic()
             # Not every server answers in the shape that the client's types promise.
-            reply: Any = client.chat.completions.create(model=self.model, messages=messages, **PARAMETERS)
+            reply: Any = client.chat.completions.create(model=self.model, messages=messages, **parameters)
             took = int((time.monotonic() - started) * 1000)
         choices = getattr(reply, "choices", None)
-        message = getattr(choices[0], "message", None) if isinstance(choices, list) and choices else None
+        choice = choices[0] if isinstance(choices, list) and choices else None
+        message = getattr(choice, "message", None)
         text = getattr(message, "content", None)
         if message is None or not isinstance(text, str | None):
             raise ServerError(f"{self.name} did not answer as OpenAI's chat format wants it; does --base-url end in /v1?")
         usage = getattr(reply, "usage", None)
         prompt, completion = (_counted(getattr(usage, name, None)) for name in ("prompt_tokens", "completion_tokens"))
-        return Answer(self.hidden((text or "").encode("utf-8", "replace").decode()), took, prompt, completion)
+        answer = Answer(self.hidden((text or "").encode("utf-8", "replace").decode()), took, prompt, completion)
+        return answer, choice
 
     def hidden(self, text: str) -> str:
         """Returns a text without the key, whoever put it there."""

@@ -24,6 +24,7 @@ VACUUMS = "ops.vacuums"
 RELEASES = "ops.releases"
 AUDITS = "ops.audit_baselines"
 REPLAYS = "replay.runs"
+TASKS = "distill.tasks"
 # What the first audit names as the one before it.
 FIRST = "0" * 64
 # In the commit of a snapshot: sha256 over its row.
@@ -33,7 +34,7 @@ STAMPS = ".tables.json"
 # The commit of the newest snapshot is one of so many.
 RECENT = 10
 # Tables that are written between runs too: a reader sees all of their rows, whichever snapshot it reads.
-LOGS = (SNAPSHOTS, VACUUMS, RELEASES, AUDITS, REPLAYS)
+LOGS = (SNAPSHOTS, VACUUMS, RELEASES, AUDITS, REPLAYS, TASKS)
 
 
 @dataclass(frozen=True)

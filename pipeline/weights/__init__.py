@@ -1,1 +1,1 @@
-"""Weights, changed as a last resort: trainers of adapters, where adapters are kept, and how sure a model is with one."""
+"""Weights as the last resort: tasks with executable truth, a sandbox for answers, trainers of adapters, and their store."""

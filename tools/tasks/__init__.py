@@ -1,0 +1,1 @@
+"""The bundled tasks, made from their families: `python -m tools.tasks`."""
