@@ -1,7 +1,7 @@
 """The tasks that a warehouse knows: the bundled sets, and those that were added to distill.tasks."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
@@ -47,19 +47,25 @@ def add_file(warehouse: Warehouse, path: Path, role: str, name: str | None = Non
     tasks = tuple(by_line.values())
     _refuse_other(tasks, sets(warehouse), path)
     _refuse_wrong_references(by_line, path)
-    return of(tasks), add(warehouse, tasks)
+    # Once more under the lock: somebody else may have added a set of this name meanwhile.
+    return of(tasks), add(warehouse, tasks, lambda held: _refuse_other(tasks, held, path))
 
 
-def add(warehouse: Warehouse, tasks: Sequence[Task]) -> bool:
-    """Adds the tasks of one set, unless exactly these are there. Returns whether rows were written. Waits for a run at work."""
+def add(warehouse: Warehouse, tasks: Sequence[Task], refuse: Callable[[list[TaskSet]], None] = lambda held: None) -> bool:
+    """Adds the tasks of one set, unless exactly these are there. Returns whether rows were written. Waits for a run at work.
+
+    refuse: is shown the sets that were added before, and raises what speaks against these tasks
+    """
     held = of(tasks)
     with locked(warehouse.path, PATIENCE_SECONDS):
         store = warehouse.store
         store.forget()
         store.create_missing()
         foreign.take_back_chronicle(store, TABLE)
-        if any((one.name, one.sha256, one.role) == (held.name, held.sha256, held.role) for one in added(warehouse)):
+        before = added(warehouse)
+        if any((one.name, one.sha256, one.role) == (held.name, held.sha256, held.role) for one in before):
             return False
+        refuse(before)
         now = datetime.now(UTC)
         rows = pa.Table.from_pylist([_row(task, held.sha256, now) for task in tasks], schema=store.tables[TABLE].schema)
         store.append(TABLE, rows, {"set": held.name, "set_sha256": held.sha256})
