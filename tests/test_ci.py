@@ -184,7 +184,7 @@ def test_a_leak_stops_it_before_anything_is_published(runner: Runner) -> None:
 
 
 def test_a_warehouse_that_somebody_changed_stops_it_too(runner: Runner) -> None:
-    """The run has nothing to do and is content; the audit is not."""
+    """The run finds it, before anything is made of it, and names the way back."""
     (kept,) = (runner.root / "caches").iterdir()
     (name, *_) = DeltaTable(str(kept / "warehouse/scored/runs")).file_uris()
     held = pq.read_table(name)
@@ -192,10 +192,9 @@ def test_a_warehouse_that_somebody_changed_stops_it_too(runner: Runner) -> None:
     rows[0] |= {"category": "accepted" if rows[0]["category"] == "rejected" else "rejected", "reasons": ["by hand"]}
     pq.write_table(pa.Table.from_pylist(rows, schema=held.schema), name)
     assert not runner.job()
-    assert [name for name, good in runner.done.items() if not good] == ["Audit"], runner.output
-    assert "rescoring_reproduces" in runner.output and not published(runner)
-    assert snapshots(runner.root / "caches/distillery-2-1") == [True, False]
-    assert (runner.artifact("reports") / "reports/audit-full.md").is_file()
+    assert [name for name, good in runner.done.items() if not good] == ["Run"], runner.output
+    assert "scored.runs at version" in runner.output and "distill restore" in runner.output and not published(runner)
+    assert snapshots(runner.root / "caches/distillery-2-1") == [True]
 
 
 # --- the file itself --------------------------------------------------------------------------------------

@@ -121,7 +121,7 @@ def test_a_line_of_20_megabytes(workspace: Workspace, distill: Distill) -> None:
     """Also in the log of the tables: what a text is goes into Parquet alone, or every later command reads it again."""
     text = "é\n'\"" * 1_900_000
     workspace.write("scrum_reviews.jsonl", [review(0, "small"), review(0, "big") | {"review": text}, review(1, "big")])
-    passed(run_in(distill, workspace, "run-all"))
+    passed(run_in(distill, workspace, "run-all", "--max-line", "32MiB"))
     content = {row["task_id"]: row["content"] for row in workspace.exported("rag/playbooks.jsonl")}
     assert content["big"] == text and content["small"] == "0 small"
     (pair,) = workspace.exported("preference/chosen_rejected.jsonl")

@@ -30,6 +30,8 @@ CONFIGURATION = {
     # Who opens a table reads its newest checkpoint and every commit since.
     "delta.checkpointInterval": "10",
 }
+# What a commit says of itself that took lost files out of a table.
+REPAIRED = "repaired"
 TARGET_FILE_BYTES = 256 * 1024 * 1024
 COMPACTED_FILE_BYTES = 16 * 1024 * 1024
 # The ending of what was taken out of a table because nobody can read it.
@@ -285,7 +287,7 @@ class DeltaStore:
                 path.rename(path.with_suffix(DAMAGED))
         with _explained(table, self.path(table)):
             opened = self._take(table)
-            opened.repair(commit_properties=marked({"repaired": "true"}), post_commithook_properties=HOOKS)
+            opened.repair(commit_properties=marked({REPAIRED: "true"}), post_commithook_properties=HOOKS)
         self._moved(table, opened)
 
     def unneeded(self, table: str, versions: Sequence[int]) -> list[Path]:

@@ -17,7 +17,7 @@ from pipeline.engine import Engine
 from pipeline.errors import DamageError, UsageError
 from pipeline.models.tables import is_chronicle
 from pipeline.store.contents import Content, verify_content
-from pipeline.store.delta import DeltaStore
+from pipeline.store.delta import REPAIRED, DeltaStore
 
 SNAPSHOTS = "ops.snapshots"
 VACUUMS = "ops.vacuums"
@@ -193,8 +193,10 @@ def latest(store: DeltaStore, engine: Engine) -> Snapshot | None:
 def _verify_row(store: DeltaStore, row: dict[str, Any]) -> None:
     """Holds the newest snapshot against what its commit says of it. Commits of older releases say nothing."""
     own = store.own_version(SNAPSHOTS)
-    commits = (commit for commit in store.history(SNAPSHOTS, RECENT) if commit["version"] <= own and "snapshot" in commit)
-    said = next(commits, {})
+    commits = (commit for commit in store.history(SNAPSHOTS, RECENT) if commit["version"] <= own)
+    said = next((commit for commit in commits if "snapshot" in commit or REPAIRED in commit), {})
+    if REPAIRED in said:
+        return  # rows were lost since, and whoever restored was told so
     if said.get(ROW_SHA256, _row_sha256(row)) != _row_sha256(row) or said.get("snapshot", str(row["snapshot"])) != str(
         row["snapshot"]
     ):

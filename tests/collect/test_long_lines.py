@@ -162,7 +162,7 @@ def test_it_is_a_skip_that_adds_up_and_that_every_check_can_follow(workspace: Wo
     assert [(skip["reason"], skip["sig_hash"]) for skip in skips] == [("too_long", None)] * 2
     assert all(f" {len(json.dumps(longer[0]))} bytes" in skip["detail"] for skip in skips)
     counts = outcome.receipts[0]["record_counts"]
-    assert counts["by_stream"]["audits"] == {"lines": 3, "records": 1, "skipped": 2, "deduped": 0}
+    assert counts["by_stream"]["audits"] == {"lines": 3, "records": 1, "skipped": 2, "deduped": 0, "mistyped": 0}
     assert counts["by_reason"] == {"too_long": 2}
     # The whole line is hashed where it stands; of what landed, only the bytes that are kept.
     found = of_line(workspace, "audits.jsonl:1")

@@ -90,7 +90,7 @@ def test_a_data_directory_that_is_too_high(workspace: Workspace, distill: Distil
     workspace.write("data/_kb/outcomes/1.jsonl", [{}])
     done = refused(run_in(distill, workspace, "run-all"), 1, "no record came of any")
     meant = workspace.data / "data/_kb"
-    assert f"next: `distill run-all --data {meant}`" in done.out
+    assert f"next: `distill run-all --data {meant} " in done.out
     passed(run_in(distill, workspace, "run-all", "--data", str(meant)))
 
 

@@ -169,7 +169,9 @@ def rolls_dice(broken: Broken) -> list[Verdict]:
 
 def trains_on_half_good_work(broken: Broken) -> list[Verdict]:
     always = ("and not options.include_partial", "and false")
-    return broken.for_good({"3_exports/sft_gates.sql": always, "checks/sft_file_is_gated.sql": always})
+    again = ("or (judged.category = 'partially_accepted' and not options.include_partial)", "")
+    sql = {"checks/sft_file_is_gated.sql": always, "checks/sft_lines_are_judged_again.sql": again}
+    return broken.for_good({"3_exports/sft_gates.sql": always} | sql)
 
 
 def never_opens_the_gate(broken: Broken) -> list[Verdict]:
@@ -187,6 +189,10 @@ def reviews_let_all_in(broken: Broken) -> list[Verdict]:
             "3_exports/rag_gates.sql": ("category = 'rejected'", f"category = 'rejected' {opened}"),
             "tables/exports.rag.sql": ("'needs_human_review'", "'needs_human_review', 'rejected'"),
             "checks/rag_file_is_gated.sql": ("vouched.category = 'rejected'", f"(vouched.category = 'rejected' {opened})"),
+            "checks/rag_lines_are_judged_again.sql": (
+                "judged.category = 'rejected'",
+                f"(judged.category = 'rejected' {opened})",
+            ),
         },
     )
 

@@ -126,7 +126,10 @@ def test_a_dry_run_says_the_same_and_removes_nothing(workspace: Workspace) -> No
         gone = {name: held for name, held in before[0].items() if not (workspace.settings.warehouse / name).exists()}
         assert said == did | {"dry_run": True}
         assert (did["files"], did["bytes"]) == (len(gone), sum(len(content) for content, _ in gone.values()))
-        assert all(name.startswith("index/") or (name.endswith(".parquet") and not name.startswith("ops/")) for name in gone)
+        assert all(
+            name.startswith(("index/", "lists/")) or (name.endswith(".parquet") and not name.startswith("ops/"))
+            for name in gone
+        )
         again = json.loads(passed(run_in(distill, workspace, *options)).out)
         assert (again["files"], again["bytes"], again["dropped"]) == (0, 0, [])
 
