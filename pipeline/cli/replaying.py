@@ -71,7 +71,7 @@ retriever_option = click.option(
 )
 @click.option(
     "--temperature",
-    type=click.FloatRange(min=0, min_open=True, max=10),
+    type=Finite(min=0, min_open=True, max=10),
     default=None,
     help="With --best-of: how freely answers differ. [default: 0.7]",
 )

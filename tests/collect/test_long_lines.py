@@ -212,7 +212,7 @@ GIANT = 150
 
 
 def test_a_small_file_with_a_giant_line_stops_nothing(workspace: Workspace) -> None:
-    """5 kB that unpack to one line of 150 MB, and as much again without an end, in an address space of 3 GB."""
+    """5 kB that unpack to one line of 150 MB, and as much again without an end, in an address space of 3.5 GB."""
     workspace.write("audits.jsonl", [long_audit("a", 10)])
     for name, begin, end in (("observer_reviews", b'{"ts":1,"notes":"', b'"}\n'), ("outcomes", b"", b"")):
         path = workspace.data / f"{name}.jsonl.zst"
@@ -221,7 +221,7 @@ def test_a_small_file_with_a_giant_line_stops_nothing(workspace: Workspace) -> N
             for _ in range(GIANT):
                 stream.write(b"a" * 1_000_000)
             stream.write(end)
-    limited = "import resource, runpy; resource.setrlimit(resource.RLIMIT_AS, (3_000_000_000,) * 2); "
+    limited = "import resource, runpy; resource.setrlimit(resource.RLIMIT_AS, (3_500_000_000,) * 2); "
     limited += "runpy.run_module('pipeline', run_name='__main__')"
     command = [sys.executable, "-c", limited, "run-all", "--threads", "1", "--memory-limit", "500MB"]
     done = subprocess.run(command, env=workspace.environment(), capture_output=True, text=True, timeout=120)
